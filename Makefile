@@ -1,0 +1,39 @@
+# Two commands: `make demo` runs the whole cycle on the sample library, `make test` runs the tests.
+# Both set up a virtual environment first; nothing but Python 3.11+ and make is needed.
+
+PYTHON ?= python3
+VENV := .venv
+DEMO_HOME ?= $(CURDIR)/.autosort-demo
+
+.PHONY: demo test lint setup clean
+
+demo: $(VENV)/.installed
+	AUTOSORT_HOME="$(DEMO_HOME)" DATABASE_URL= $(VENV)/bin/autosort demo
+
+test: $(VENV)/.installed-dev
+	$(VENV)/bin/pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+setup: $(VENV)/.installed-dev
+
+# torch goes first and pinned: left to the others' ranges, pip may fetch gigabytes of CUDA packages.
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .autosort-demo

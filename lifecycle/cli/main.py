@@ -1,0 +1,40 @@
+"""`autosort`: the command line. Commands parse, call and print; what they do is done elsewhere."""
+
+import os
+
+import typer
+
+from lifecycle.cli import library, models, moves, service
+
+# Libraries draw bars of their own into ours, or onto stdout, unless they are told not to before they are imported.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+app = typer.Typer(
+    name="autosort",
+    help="Train, register, re-embed, promote, serve and roll back Auto-Sort's models.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+app.command()(service.demo)
+app.command("import")(library.import_files)
+app.command()(models.retrain)
+app.command()(models.evaluate)
+app.command()(models.reembed)
+app.command()(models.sync)
+app.command()(moves.promote)
+app.command()(moves.rollback)
+app.command()(moves.retire)
+app.command()(library.match)
+app.command()(library.status)
+app.command()(library.history)
+app.command()(service.serve)
+app.command()(library.migrate)
+
+
+def run() -> None:
+    """Entry point of the `autosort` script."""
+    app()

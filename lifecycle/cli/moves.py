@@ -1,0 +1,74 @@
+"""Commands that move the live pointer: promote, rollback, retire."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lifecycle.cli.output import JsonOption, ReasonOption, reporting
+from lifecycle.cli.tables import decision_table
+from lifecycle.promotion import Moved
+from lifecycle.workspace import open_workspace
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="Such as v2.")],
+    force: Annotated[bool, typer.Option("--force", help="Go live against the evaluation; needs --reason.")] = False,
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a version live, if the gate allows it. Servers follow by themselves."""
+    from lifecycle import promotion
+
+    with reporting(as_json) as output, open_workspace() as workspace:
+        moved = promotion.promote(workspace, version, output.progress, force=force, reason=reason)
+        output.show(_document(moved), lambda console: _print_moved(console, moved))
+
+
+def rollback(
+    version: Annotated[str | None, typer.Argument(help="By default the version before this one.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Move at once; songs it lacks follow at the next sync.")] = False,
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a version that was live before live again."""
+    from lifecycle import promotion
+
+    with reporting(as_json) as output, open_workspace() as workspace:
+        moved = promotion.roll_back(workspace, output.progress, version, now=now, reason=reason)
+        output.show(_document(moved), lambda console: _print_moved(console, moved))
+
+
+def retire(
+    version: Annotated[str, typer.Argument(help="Such as v2.")],
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a version up for good and free its disk; the record of it stays."""
+    from lifecycle import promotion
+
+    with reporting(as_json) as output, open_workspace() as workspace:
+        stage = promotion.retire(workspace, version, reason=reason)
+        said = f"{version} is {stage}; its vectors and model are deleted."
+        output.show({"version": version, "stage": stage.value}, lambda console: console.print(said))
+
+
+def _document(moved: Moved) -> dict[str, Any]:
+    present = moved.pointer
+    return {
+        "moved": moved.moved,
+        "generation": present.generation,
+        "live": present.live,
+        "previous": present.previous,
+        "decision": moved.decision.as_json() if moved.decision else None,
+    }
+
+
+def _print_moved(console: Console, moved: Moved) -> None:
+    if moved.decision:
+        console.print(decision_table(moved.decision))
+    present = moved.pointer
+    if moved.moved:
+        console.print(f"[bold]{present.live}[/] is live (generation {present.generation}); before: {present.previous}.")
+    else:
+        console.print(f"{present.live} is live already (generation {present.generation}); nothing to do.")

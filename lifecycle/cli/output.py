@@ -1,0 +1,81 @@
+"""What commands print: for people, tables and progress bars; with --json, one document on stdout and nothing else."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from lifecycle.progress import Advance, Progress
+from registry.errors import AutosortError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept in the audit log.")]
+
+INTERRUPTED = 130
+
+
+class TerminalProgress:
+    """Bars and lines on stderr."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, line: str) -> None:
+        """Print the line."""
+        self._console.print(line, highlight=False)
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Advance]:
+        """Show a bar until the task ends."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Bars(*columns, TimeRemainingColumn(), console=self._console) as bars:
+            task = bars.add_task(name, total=total)
+            yield lambda done, all_of_it=None, /: bars.update(task, completed=done, total=all_of_it or total)
+
+
+class Output:
+    """Where a command's result and progress go."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self.progress: Progress = TerminalProgress(Console(stderr=True))
+        self._console = Console(soft_wrap=not sys.stdout.isatty())
+
+    def show(self, document: Any, render: Callable[[Console], None]) -> None:  # noqa: ANN401 - whatever JSON holds
+        """Print the result: the document with --json, else what `render` prints."""
+        if self._as_json:
+            typer.echo(json.dumps(document, ensure_ascii=False, default=str))
+        else:
+            render(self._console)
+
+    def fail(self, error: AutosortError) -> None:
+        """Print an error: on stdout with --json, else on stderr."""
+        if self._as_json:
+            document = {"error": type(error).__name__, "message": error.fact, "remedy": error.remedy}
+            typer.echo(json.dumps(document, ensure_ascii=False))
+            return
+        console = Console(stderr=True)
+        console.print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        console.print(error.fact, markup=False, highlight=False)
+        if error.remedy:
+            console.print(error.remedy, markup=False, highlight=False)
+
+
+@contextmanager
+def reporting(as_json: bool) -> Iterator[Output]:
+    """Give a command its output; turn the toolkit's errors into a message and exit code 1."""
+    output = Output(as_json=as_json)
+    try:
+        yield output
+    except AutosortError as error:
+        output.fail(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted. The same command goes on where this one stopped.")
+        raise typer.Exit(INTERRUPTED) from None

@@ -1,0 +1,100 @@
+"""Results as tables for people."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lifecycle.gate import Decision
+
+_METRICS = (
+    ("top1", "Top-1"),
+    ("top5", "Top-5"),
+    ("mrr", "MRR"),
+    ("recall_at_20", "recall@20"),
+    ("ndcg_at_10", "nDCG@10"),
+)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A plain table; columns after the first are aligned right where all of their cells are numbers."""
+    made = Table(*columns, title=title, title_justify="left", show_edge=False)
+    for number, column in enumerate(made.columns):
+        column.justify = "right" if number and rows and all(_is_number(row[number]) for row in rows) else "left"
+    for row in rows:
+        made.add_row(*(_cell(value) for value in row))
+    return made
+
+
+def evaluation_table(report: Mapping[str, Any]) -> Table:
+    """One version's figures: overall, by regime and signal, by genre."""
+    rows: list[Sequence[object]] = [("all queries", report["n"], *_figures(report))]
+    for name, regime in report["regimes"].items():
+        label = f"{name} (of {regime['candidates']} playlists)"
+        rows.append((label, regime["n"], *_figures(regime)))
+        rows += [
+            (f"    {signal} alone", figures["n"], *_figures(figures)) for signal, figures in regime["signals"].items()
+        ]
+    rows += [(f"genre: {genre}", figures["n"], *_figures(figures)) for genre, figures in report["genres"].items()]
+    return table(f"Evaluation of {report['version']}", ["", "songs", *(label for _, label in _METRICS)], rows)
+
+
+def lift_table(old: Mapping[str, Any], new: Mapping[str, Any]) -> Table:
+    """Two versions side by side on the same held-out songs, with the lift."""
+    rows: list[Sequence[object]] = []
+    for name, before, after in _compared(old, new):
+        for number, (key, label) in enumerate(_METRICS[:3]):
+            figures = (f"{before[key]:.3f}", f"{after[key]:.3f}", f"{after[key] - before[key]:+.3f}")
+            rows.append((name if not number else "", label, before["n"], *figures))
+    return table("Held-out songs", ["", "", "songs", old["version"], new["version"], "lift"], rows)
+
+
+def decision_table(decision: Decision) -> Table:
+    """Each rule of the gate with its verdict and figure."""
+    made = Table("", "rule", "figure", title=f"The gate on {decision.candidate}", title_justify="left", show_edge=False)
+    for each in decision.verdicts:
+        made.add_row("[green]pass[/]" if each.passed else "[red]fail[/]", each.rule, escape(each.figure))
+    return made
+
+
+def print_matches(console: Console, document: Mapping[str, Any]) -> None:
+    """A table for each song: its playlists and what each signal adds to the score."""
+    for result in document["results"]:
+        song = result["song"]
+        by = f" by {song['artist']}" if song["artist"] else ""
+        rows = [
+            (
+                f"{each['name']}{' (already in)' if each['already_in'] else ''}",
+                each["type"],
+                f"{each['score']:+.2f}",
+                *(f"{share:+.2f}" for share in each["signals"].values()),
+            )
+            for each in result["matches"]
+        ]
+        signals = list(result["matches"][0]["signals"]) if result["matches"] else []
+        console.print(table(escape(f"{song['title']}{by}"), ["playlist", "type", "score", *signals], rows), "")
+
+
+def _figures(report: Mapping[str, Any]) -> list[str]:
+    return [f"{report[key]:.3f}" for key, _ in _METRICS]
+
+
+def _compared(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """What is compared: all queries, then each regime by full matching and by the playlist's text alone."""
+    yield "all queries", old, new
+    for name in new["regimes"]:
+        before, after = old["regimes"][name], new["regimes"][name]
+        yield f"{name} (of {after['candidates']} playlists)", before, after
+        yield "    by the playlist's text alone", before["signals"]["text"], after["signals"]["text"]
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else escape(str(value))
+
+
+def _is_number(value: object) -> bool:
+    return str(value).lstrip("+-").replace(".", "", 1).isdigit()

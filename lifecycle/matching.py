@@ -1,0 +1,52 @@
+"""Matching from the command line: songs of the catalogue against playlists, by the live version or a named one."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from lifecycle.workspace import Workspace
+from registry import catalogue, pointer, versions
+from registry.database import Connection
+from registry.errors import NotFound
+from registry.records import Song
+from serving import matcher
+from serving.matcher import Answering
+
+
+def match_queries(
+    workspace: Workspace, queries: Sequence[str], *, version: str | None = None, top_k: int = 5
+) -> dict[str, Any]:
+    """The best playlists for songs named by id, title, "artist - title" or part of a title.
+
+    Raises:
+        NotFound: a query finds no song, no version is live, or the named one does not exist or is not whole.
+    """
+    with workspace.database.transaction() as connection:
+        answering = _answering(workspace, connection, version)
+        songs = [song for query in queries for song in _find(connection, query)]
+        results = matcher.match(connection, answering, songs, top_k=top_k)
+    return {
+        "model_version": answering.version.version,
+        "generation": answering.generation,
+        "results": results,
+    }
+
+
+def _answering(workspace: Workspace, connection: Connection, name: str | None) -> Answering:
+    present = pointer.read(connection)
+    name = name or present.live
+    if name is None:
+        raise NotFound(
+            "No model version is live.", "Run `autosort retrain`, or `autosort sync` to serve the base model."
+        )
+    version = versions.get(connection, name)
+    return Answering.load(
+        connection, version, present.generation, cache(lambda: workspace.load_encoder(version.spec.embedder))
+    )
+
+
+def _find(connection: Connection, query: str) -> list[Song]:
+    songs = catalogue.find_songs(connection, query)
+    if not songs:
+        raise NotFound(f"No song of the catalogue is called {query[:80]!r}.", "Give its id, title or a part of it.")
+    return songs

@@ -1,0 +1,159 @@
+"""The catalogue: songs, playlists, memberships and feedback in Postgres."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from registry.database import Connection
+from registry.queries import load_queries
+from registry.records import (
+    AudioFeatures,
+    CatalogueRecord,
+    CatalogueSnapshot,
+    Feedback,
+    Membership,
+    Playlist,
+    Removal,
+    Song,
+    SongId,
+)
+from registry.texts import TEMPLATES, content_hash, render_song
+
+_SQL = load_queries("catalogue")
+_RENDER_AT_ONCE = 5_000
+_KINDS: dict[type, str] = {
+    Song: "song",
+    Playlist: "playlist",
+    Membership: "membership",
+    Feedback: "feedback",
+    Removal: "removal",
+}
+_FEATURES = tuple(AudioFeatures.model_fields)
+_SONG_FIELDS = tuple(name for name in Song.model_fields if name != "audio_features")
+
+
+@dataclass(frozen=True)
+class Dangling:
+    """A membership or feedback line that names a song or playlist which nobody knows."""
+
+    line: int
+    field: str
+    value: str
+
+
+@dataclass
+class MergeCounts:
+    """What a merge did with each kind of record; those not counted were as they are already."""
+
+    added: dict[str, int]
+    changed: dict[str, int]
+    removed: int
+    dangling: list[Dangling]
+
+
+def merge(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]) -> MergeCounts:
+    """Merge records into the catalogue, each with its line in the file it came from.
+
+    Everything happens in the connection's transaction. Merging the same records twice changes nothing. Removals come
+    last, whatever their line.
+    """
+    connection.execute(_SQL["create_staging"])
+    _stage(connection, records)
+    counts = MergeCounts(added={}, changed={}, removed=0, dangling=[])
+    _merge_kind(connection, counts, "songs")
+    _merge_kind(connection, counts, "playlists")
+    counts.dangling = _take_out_dangling(connection)
+    _merge_kind(connection, counts, "memberships")
+    _merge_kind(connection, counts, "feedback")
+    for name in ("remove_memberships", "remove_songs", "remove_playlists"):
+        counts.removed += connection.execute(_SQL[name]).rowcount
+    connection.execute("DROP TABLE staged")
+    refresh_texts(connection)
+    return counts
+
+
+def refresh_texts(connection: Connection) -> int:
+    """Render every song that is new or changed, under every template, and record its content hash."""
+    return sum(_refresh_texts(connection, template) for template in sorted(TEMPLATES))
+
+
+def snapshot(connection: Connection) -> CatalogueSnapshot:
+    """The whole catalogue as values, in an order that depends on nothing but the ids."""
+    return CatalogueSnapshot(
+        songs=tuple(song_from_row(row) for row in connection.execute(_SQL["all_songs"])),
+        playlists=tuple(Playlist.model_construct(**row) for row in connection.execute(_SQL["all_playlists"])),
+        memberships=tuple(Membership(**row) for row in connection.execute(_SQL["all_memberships"])),
+        feedback=tuple(Feedback(**row) for row in connection.execute(_SQL["all_feedback"])),
+    )
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many songs, playlists, memberships and feedback there are."""
+    return dict(connection.execute(_SQL["counts"]).fetchone() or {})
+
+
+def find_songs(connection: Connection, query: str, *, limit: int = 5) -> list[Song]:
+    """Songs by id, title, "artist - title" or part of a title; the first kind that finds any decides."""
+    return [song_from_row(row) for row in connection.execute(_SQL["find_songs"], {"query": query, "limit": limit})]
+
+
+def songs_by_id(connection: Connection, song_ids: Iterable[str]) -> dict[SongId, Song]:
+    """The songs of these ids that exist."""
+    rows = connection.execute(_SQL["songs_by_id"], {"song_ids": list(song_ids)})
+    return {SongId(row["song_id"]): song_from_row(row) for row in rows}
+
+
+def memberships_of(connection: Connection, song_ids: Iterable[str]) -> dict[str, set[str]]:
+    """The ids of the playlists that hold each of these songs."""
+    holders: dict[str, set[str]] = {}
+    for row in connection.execute(_SQL["memberships_of_songs"], {"song_ids": list(song_ids)}):
+        holders.setdefault(row["song_id"], set()).add(row["playlist_id"])
+    return holders
+
+
+def song_from_row(row: Mapping[str, Any]) -> Song:
+    """A song of the `songs` table; it was validated when it went in."""
+    features = AudioFeatures.model_construct(**{name: row[name] for name in _FEATURES})
+    return Song.model_construct(**{name: row[name] for name in _SONG_FIELDS}, audio_features=features)
+
+
+def _stage(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]) -> None:
+    with connection.cursor().copy(_SQL["copy_staging"]) as copy:
+        for line, record in records:
+            fields = record.model_dump(mode="json", exclude_none=True)
+            fields |= fields.pop("audio_features", {})
+            copy.write_row(
+                (line, _KINDS[type(record)], fields.get("song_id"), fields.get("playlist_id"), json.dumps(fields))
+            )
+
+
+def _merge_kind(connection: Connection, counts: MergeCounts, kind: str) -> None:
+    added = [row["added"] for row in connection.execute(_SQL[f"merge_{kind}"])]
+    counts.added[kind] = sum(added)
+    counts.changed[kind] = len(added) - sum(added)
+
+
+def _take_out_dangling(connection: Connection) -> list[Dangling]:
+    rows = connection.execute(_SQL["dangling"]).fetchall()
+    connection.execute(_SQL["drop_dangling"], {"lines": [row["line"] for row in rows]})
+    return [Dangling(row["line"], row["field"], row["value"]) for row in rows]
+
+
+def _refresh_texts(connection: Connection, template: int) -> int:
+    written = 0
+    for songs in _unrendered(connection, template):
+        hashes = [content_hash(render_song(song, template), template) for song in songs]
+        parameters = {"template": template, "song_ids": [song.song_id for song in songs], "hashes": hashes}
+        connection.execute(_SQL["write_texts"], parameters)
+        written += len(songs)
+    return written
+
+
+def _unrendered(connection: Connection, template: int) -> Iterator[list[Song]]:
+    while True:
+        rows = connection.execute(_SQL["unrendered_songs"], {"template": template, "limit": _RENDER_AT_ONCE})
+        songs = [song_from_row(row) for row in rows]
+        if not songs:
+            return
+        yield songs

@@ -1,0 +1,186 @@
+"""Connections to Postgres, and the one place where driver errors become the toolkit's own."""
+
+import getpass
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from registry import migrate
+from registry.embedded import start_embedded_postgres
+from registry.errors import AutosortError, BadInput, DatabaseError, DatabaseUnavailable, Refused, SchemaOutdated
+from registry.settings import RegistrySettings
+
+Connection = psycopg.Connection[DictRow]
+
+_BROKEN_RULES: dict[str, tuple[type[AutosortError], str, str]] = {
+    "model_versions_immutable": (Refused, "A registered model version never changes.", "Register a new version."),
+    "model_versions_kept": (Refused, "A registered model version is never deleted.", "Use `autosort retire`."),
+    "audit_log_immutable": (Refused, "The audit log never changes.", "Nothing to do: it only grows."),
+    "model_versions_recipe_once": (
+        Refused,
+        "A version trained from exactly this data, configuration and base is already registered.",
+        "See `autosort status`.",
+    ),
+    "model_versions_one_live": (Refused, "Another version is live already.", "See `autosort status`, then try again."),
+}
+
+
+class Database:
+    """A pool of connections to one Postgres. Every connection speaks pgvector and uses no prepared statements.
+
+    Prepared statements do not survive a transaction-mode pooler, so there are none.
+    """
+
+    def __init__(self, url: str, *, max_connections: int = 8) -> None:
+        self._url = url
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            connection_class=psycopg.Connection[DictRow],
+            kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": 5},
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+            min_size=0,
+            max_size=max_connections,
+            timeout=10,
+            open=False,
+        )
+
+    @property
+    def name(self) -> str:
+        """Host, port and database, without user or password."""
+        return describe(self._url)
+
+    def open(self, prepare: Callable[[Connection], object]) -> None:
+        """Connect once, so that a wrong address fails here and plainly; `prepare` gets that connection first."""
+        connect = psycopg.Connection[DictRow].connect
+        with self._translated(), connect(self._url, row_factory=dict_row, connect_timeout=5) as connection:
+            prepare(connection)
+        self._pool.open()
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection inside one transaction: committed at the end, rolled back by an exception.
+
+        Raises:
+            DatabaseUnavailable: Postgres cannot be reached, or went away.
+            Refused, BadInput, DatabaseError: a constraint or Postgres itself refused.
+        """
+        with self._translated(), self._pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """A connection outside any transaction, for the few commands that must not run in one."""
+        with self._translated(), self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise _unavailable(self._url, error) from error
+        except psycopg.ProgrammingError as error:
+            raise _programming_error(self._url, error) from error
+        except psycopg.Error as error:
+            raise _broken_rule(error) from error
+
+
+def describe(url: str) -> str:
+    """Host, port and database of a connection URL: what may be shown of it."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return "the database of DATABASE_URL"
+    host = parts.get("host") or "localhost"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"{host}{port}/{parts.get('dbname') or ''}"
+
+
+def actor() -> str:
+    """Who acts, for the audit log: user@machine."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+@contextmanager
+def open_database(settings: RegistrySettings) -> Iterator[Database]:
+    """The database that the settings name, open and with this build's schema.
+
+    The embedded Postgres is started and migrated as needed; a Postgres of the user's own is migrated only by
+    `autosort migrate`.
+
+    Raises:
+        DatabaseUnavailable: it cannot be reached or started.
+        SchemaOutdated: its schema is not this build's.
+    """
+    database, embedded = _database_of(settings)
+    database.open(migrate.migrate if embedded else migrate.check)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def migrate_database(settings: RegistrySettings) -> list[str]:
+    """Bring the schema of the settings' database up to this build's; return the names of what was applied."""
+    database, _ = _database_of(settings)
+    applied: list[str] = []
+    database.open(lambda connection: applied.extend(migrate.migrate(connection)))
+    database.close()
+    return applied
+
+
+def _database_of(settings: RegistrySettings) -> tuple[Database, bool]:
+    if settings.database_url is None:
+        return Database(start_embedded_postgres(settings.database_folder)), True
+    return Database(settings.database_url.get_secret_value()), False
+
+
+def _configure(connection: psycopg.Connection[DictRow]) -> None:
+    """Teach a new connection pgvector's types; before the first migration there are none to learn."""
+    known = connection.execute("SELECT to_regtype('vector') IS NOT NULL AS known").fetchone()
+    if known and known["known"]:
+        register_vector(connection)
+    connection.commit()
+
+
+def _unavailable(url: str, error: Exception) -> DatabaseUnavailable:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return DatabaseUnavailable(
+        f"The database {describe(url)} cannot be reached: {reason}",
+        "Check that Postgres runs and that DATABASE_URL is right, then run the same command again: nothing is lost.",
+    )
+
+
+def _programming_error(url: str, error: psycopg.ProgrammingError) -> AutosortError:
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+        return SchemaOutdated(f"The schema of {describe(url)} is not this build's: {error}.", "Run `autosort migrate`.")
+    if error.sqlstate is None:
+        # libpq could not read the URL; its own message would repeat it, password included.
+        return BadInput(
+            "DATABASE_URL is not a Postgres connection URL.",
+            "Give it the form postgresql://user:password@host:port/database.",
+        )
+    return DatabaseError(f"Postgres refused: {error}.".strip())
+
+
+def _broken_rule(error: psycopg.Error) -> AutosortError:
+    name = error.diag.constraint_name or ""
+    if name in _BROKEN_RULES:
+        kind, fact, remedy = _BROKEN_RULES[name]
+        return kind(fact, remedy)
+    return DatabaseError(f"Postgres refused: {str(error).strip()}", f"Constraint: {name}." if name else "")

@@ -1,0 +1,90 @@
+"""The toolkit's exceptions.
+
+Every message gives the fact, the value and the next step, because it is read at 3 a.m.
+
+    AutosortError
+    ├── BadInput                a file, row, field or argument that cannot be used
+    │   └── UnknownFormat       an import file whose format nobody recognises
+    ├── NotFound                a version, song or playlist that does not exist
+    ├── Refused                 the request is understood and must not be done now
+    │   ├── IllegalMove         a stage that the version cannot move to from where it is
+    │   ├── GateClosed          the gate's rules do not allow the promotion
+    │   ├── PointerMoved        somebody else moved the live pointer first
+    │   └── AlreadyRunning      the same work is being done by another process
+    ├── ArtifactError           an artifact that is missing or must not be loaded
+    │   ├── DigestMismatch      its bytes are not the registered ones
+    │   └── UnsafeArtifact      it holds something other than weights and text
+    └── DatabaseError           Postgres did not do what was asked
+        ├── DatabaseUnavailable it cannot be reached
+        └── SchemaOutdated      its schema is older or newer than this build
+"""
+
+
+class AutosortError(Exception):
+    """Base of every error that the toolkit raises on purpose.
+
+    Args:
+        fact: what is the case, with the values that matter.
+        remedy: what the reader can do about it; printed after the fact.
+    """
+
+    def __init__(self, fact: str, remedy: str = "") -> None:
+        super().__init__(f"{fact} {remedy}".strip())
+        self.fact = fact
+        self.remedy = remedy
+
+
+class BadInput(AutosortError):
+    pass
+
+
+class UnknownFormat(BadInput):
+    pass
+
+
+class NotFound(AutosortError):
+    pass
+
+
+class Refused(AutosortError):
+    pass
+
+
+class IllegalMove(Refused):
+    pass
+
+
+class GateClosed(Refused):
+    pass
+
+
+class PointerMoved(Refused):
+    pass
+
+
+class AlreadyRunning(Refused):
+    pass
+
+
+class ArtifactError(AutosortError):
+    pass
+
+
+class DigestMismatch(ArtifactError):
+    pass
+
+
+class UnsafeArtifact(ArtifactError):
+    pass
+
+
+class DatabaseError(AutosortError):
+    pass
+
+
+class DatabaseUnavailable(DatabaseError):
+    pass
+
+
+class SchemaOutdated(DatabaseError):
+    pass

@@ -1,0 +1,153 @@
+"""The live pointer: the one row that says which version answers, and the audit log of every move of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from registry import versions
+from registry.database import Connection
+from registry.errors import PointerMoved
+from registry.queries import load_queries
+from registry.stages import Stage
+
+_SQL = load_queries("pointer")
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which version is live. `generation` grows by one with every move."""
+
+    generation: int
+    live: str | None
+    previous: str | None
+    candidate: str | None
+    moved_at: datetime | None
+    age: timedelta | None
+    """Time since the last move, by the database's clock."""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Pointer":
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One act: who did what to which version, when, why, and on what evidence."""
+
+    audit_id: int
+    at: datetime
+    actor: str
+    action: str
+    version: str
+    from_version: str | None
+    generation: int
+    reason: str | None
+    evidence: Mapping[str, Any]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "AuditEntry":
+        return cls(**row)
+
+
+def read(connection: Connection) -> Pointer:
+    """The pointer as it stands."""
+    row = connection.execute(_SQL["read"]).fetchone()
+    if row is None:  # the migration writes the row and nothing deletes it
+        raise PointerMoved("The live pointer's row is gone.", "Restore it from a backup of the database.")
+    return Pointer.from_row(row)
+
+
+def lock(connection: Connection) -> Pointer:
+    """Read the pointer and keep it still until the transaction ends."""
+    connection.execute(_SQL["lock"])
+    return read(connection)
+
+
+def move(
+    connection: Connection,
+    version: str,
+    *,
+    expected: Pointer,
+    action: str,
+    actor: str,
+    reason: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> Pointer:
+    """Make `version` live by compare-and-set on the generation, with stages and audit row, in this transaction.
+
+    Args:
+        expected: the pointer as it was when the decision to move was taken.
+        action: "promote" or "rollback".
+
+    Raises:
+        PointerMoved: somebody moved it since; nothing is changed.
+        IllegalMove: the version is not in a stage that can become live.
+    """
+    # Of two moves at once the later one waits here for the row, then finds the generation moved on.
+    parameters = {"version": version, "generation": expected.generation}
+    if connection.execute(_SQL["compare_and_set"], parameters).rowcount != 1:
+        present = read(connection)
+        raise PointerMoved(
+            f"The live pointer moved while this command ran: {present.live} became live at generation "
+            f"{present.generation} (it was {expected.live} at {expected.generation}).",
+            "Nothing was changed by this command. Look at `autosort history`, then decide again.",
+        )
+    if expected.live is not None:
+        versions.move(connection, expected.live, Stage.RETAINED)
+    versions.move(connection, version, Stage.LIVE)
+    _audit(connection, action, version, expected.live, actor, reason, evidence)
+    return read(connection)
+
+
+def set_candidate(connection: Connection, version: str | None) -> None:
+    """Name the version that waits for its promotion, or none."""
+    connection.execute(_SQL["set_candidate"], {"version": version})
+
+
+def audit(
+    connection: Connection,
+    action: str,
+    version: str,
+    *,
+    actor: str,
+    reason: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an act that does not move the pointer into the audit log."""
+    _audit(connection, action, version, None, actor, reason, evidence)
+
+
+def history(connection: Connection, *, limit: int = 50) -> list[AuditEntry]:
+    """The latest acts, newest first."""
+    return [AuditEntry.from_row(row) for row in connection.execute(_SQL["history"], {"limit": limit})]
+
+
+def last_move(connection: Connection) -> AuditEntry | None:
+    """The act that made the live version live."""
+    row = connection.execute(_SQL["last_move"]).fetchone()
+    return AuditEntry.from_row(row) if row else None
+
+
+def _audit(
+    connection: Connection,
+    action: str,
+    version: str,
+    from_version: str | None,
+    actor: str,
+    reason: str | None,
+    evidence: Mapping[str, Any] | None,
+) -> None:
+    connection.execute(
+        _SQL["audit"],
+        {
+            "actor": actor,
+            "action": action,
+            "version": version,
+            "from_version": from_version,
+            "reason": reason,
+            "evidence": Jsonb(evidence or {}),
+        },
+    )

@@ -1,0 +1,242 @@
+-- Every query names the version literally, so that Postgres plans it for that version's partition alone.
+-- {songs}, {playlists}: parent tables of one dimension, read by whoever answers requests: whole versions only.
+-- {version_songs}, {version_playlists}: the tables of one version, written by reconcile, before and after attaching.
+
+-- name: lock_layout
+-- Making and attaching tables happens one at a time; readers and writers of vectors do not wait for it.
+SELECT pg_advisory_xact_lock(7120114116)
+
+-- name: create_parents
+CREATE TABLE IF NOT EXISTS {songs} (
+    model_version text NOT NULL,
+    song_id       text NOT NULL,
+    content_hash  bytea NOT NULL,
+    embedding     halfvec({dimensions}) NOT NULL,
+    PRIMARY KEY (model_version, song_id)
+) PARTITION BY LIST (model_version);
+CREATE TABLE IF NOT EXISTS {playlists} (
+    model_version text NOT NULL,
+    playlist_id   text NOT NULL,
+    revision      bigint NOT NULL,
+    text_hash     bytea NOT NULL,
+    embedding     halfvec({dimensions}) NOT NULL,
+    centroid      halfvec({dimensions}),
+    song_count    integer NOT NULL,
+    acoustic      jsonb NOT NULL,
+    PRIMARY KEY (model_version, playlist_id)
+) PARTITION BY LIST (model_version)
+
+-- name: create_tables
+-- A version's own tables, standing apart until they are whole. The check lets them be attached without a scan.
+CREATE TABLE IF NOT EXISTS {version_songs} (
+    LIKE {songs} INCLUDING ALL, CHECK (model_version = {version})
+);
+CREATE TABLE IF NOT EXISTS {version_playlists} (
+    LIKE {playlists} INCLUDING ALL, CHECK (model_version = {version})
+);
+ALTER TABLE {version_songs} ALTER COLUMN embedding SET STORAGE PLAIN
+
+-- name: open_set
+INSERT INTO vector_sets (version, dimensions) VALUES ({version}, {dimensions}) ON CONFLICT DO NOTHING
+
+-- name: read_set
+SELECT version, dimensions, attached_at IS NOT NULL AS attached, index_recall, profiles_revision
+FROM vector_sets WHERE version = %(version)s
+
+-- name: coverage
+-- Catalogue against vectors. A song that is quarantined as it is now counts as neither missing nor stale.
+SELECT
+    count(*) FILTER (WHERE vector.song_id IS NULL AND quarantined.song_id IS NULL) AS missing,
+    count(*) FILTER (
+        WHERE vector.song_id IS NOT NULL AND quarantined.song_id IS NULL
+        AND vector.content_hash IS DISTINCT FROM song_texts.content_hash
+    ) AS stale,
+    count(quarantined.song_id) AS quarantined,
+    (SELECT count(*) FROM {version_songs} AS vector WHERE NOT EXISTS (
+        SELECT FROM songs WHERE songs.song_id = vector.song_id
+    )) AS orphaned,
+    (SELECT count(*) FROM playlists WHERE NOT EXISTS (
+        SELECT FROM {version_playlists} AS profile
+        WHERE profile.playlist_id = playlists.playlist_id AND profile.revision = playlists.revision
+    )) + (SELECT count(*) FROM {version_playlists} AS profile WHERE NOT EXISTS (
+        SELECT FROM playlists WHERE playlists.playlist_id = profile.playlist_id
+    )) AS playlists
+FROM songs
+LEFT JOIN song_texts ON song_texts.song_id = songs.song_id AND song_texts.template = {template}
+LEFT JOIN {version_songs} AS vector ON vector.song_id = songs.song_id AND vector.model_version = {version}
+LEFT JOIN quarantine AS quarantined ON quarantined.version = {version}
+    AND quarantined.song_id = songs.song_id AND quarantined.content_hash = song_texts.content_hash
+
+-- name: pending_songs
+-- Songs after a given id that are missing or stale, with the hash their new vector will carry.
+SELECT songs.*, song_texts.content_hash
+FROM songs
+JOIN song_texts ON song_texts.song_id = songs.song_id AND song_texts.template = {template}
+LEFT JOIN {version_songs} AS vector ON vector.song_id = songs.song_id AND vector.model_version = {version}
+WHERE songs.song_id > %(after)s
+    AND vector.content_hash IS DISTINCT FROM song_texts.content_hash
+    AND NOT EXISTS (
+        SELECT FROM quarantine WHERE quarantine.version = {version}
+        AND quarantine.song_id = songs.song_id AND quarantine.content_hash = song_texts.content_hash
+    )
+ORDER BY songs.song_id LIMIT %(limit)s
+
+-- name: create_incoming
+CREATE TEMPORARY TABLE incoming (song_id text, content_hash bytea, embedding halfvec({dimensions})) ON COMMIT DROP
+
+-- name: copy_incoming
+COPY incoming (song_id, content_hash, embedding) FROM STDIN WITH (FORMAT BINARY)
+
+-- name: merge_incoming
+INSERT INTO {version_songs} (model_version, song_id, content_hash, embedding)
+SELECT {version}, song_id, content_hash, embedding FROM incoming
+ON CONFLICT (model_version, song_id) DO UPDATE
+SET content_hash = excluded.content_hash, embedding = excluded.embedding
+
+-- name: drop_incoming
+DROP TABLE incoming
+
+-- name: write_quarantine
+INSERT INTO quarantine (version, song_id, content_hash, reason)
+SELECT {version}, song_id, %(content_hash)s, %(reason)s FROM songs WHERE song_id = %(song_id)s
+ON CONFLICT (version, song_id) DO UPDATE
+SET content_hash = excluded.content_hash, reason = excluded.reason, since = now()
+
+-- name: release_quarantine
+-- Songs that have changed since they were set aside are tried again.
+DELETE FROM quarantine USING song_texts
+WHERE quarantine.version = {version} AND song_texts.song_id = quarantine.song_id
+    AND song_texts.template = {template} AND song_texts.content_hash <> quarantine.content_hash
+
+-- name: list_quarantine
+SELECT version, song_id, reason, since FROM quarantine ORDER BY since LIMIT %(limit)s
+
+-- name: delete_orphans
+DELETE FROM {version_songs} AS vector
+WHERE NOT EXISTS (SELECT FROM songs WHERE songs.song_id = vector.song_id)
+
+-- name: delete_orphaned_profiles
+DELETE FROM {version_playlists} AS profile
+WHERE NOT EXISTS (SELECT FROM playlists WHERE playlists.playlist_id = profile.playlist_id)
+
+-- name: pending_playlists
+SELECT playlists.playlist_id, name, description, genre, subgenre, owner, playlists.revision,
+    profile.text_hash AS known_hash
+FROM playlists
+LEFT JOIN {version_playlists} AS profile
+    ON profile.playlist_id = playlists.playlist_id AND profile.model_version = {version}
+WHERE playlists.playlist_id > %(after)s AND profile.revision IS DISTINCT FROM playlists.revision
+ORDER BY playlists.playlist_id LIMIT %(limit)s
+
+-- name: write_profiles
+-- Centroids of texts and of audio features over the songs that a playlist holds now. Where a song's vector is not
+-- current the profile is written as of revision 0, so that it counts as stale and is made again.
+-- A null embedding means that the text has not changed and the one on record stays.
+INSERT INTO {version_playlists} AS known (
+    model_version, playlist_id, revision, text_hash, embedding, centroid, song_count, acoustic
+)
+SELECT
+    {version}, fresh.playlist_id,
+    CASE WHEN members.waiting > 0 THEN 0 ELSE fresh.revision END,
+    fresh.text_hash,
+    coalesce(fresh.embedding, (
+        SELECT embedding FROM {version_playlists} AS profile WHERE profile.playlist_id = fresh.playlist_id
+    )),
+    members.centroid, members.song_count, jsonb_strip_nulls(members.acoustic)
+FROM unnest(%(playlist_ids)s::text[], %(revisions)s::bigint[], %(hashes)s::bytea[], %(embeddings)s::halfvec[])
+    AS fresh (playlist_id, revision, text_hash, embedding)
+CROSS JOIN LATERAL (
+    SELECT
+        l2_normalize(avg(vector.embedding)) AS centroid,
+        count(memberships.song_id) AS song_count,
+        count(*) FILTER (
+            WHERE songs.song_id IS NOT NULL AND quarantined.song_id IS NULL
+            AND (song_texts.content_hash IS NULL OR vector.content_hash IS DISTINCT FROM song_texts.content_hash)
+        ) AS waiting,
+        jsonb_build_object(
+            'danceability', avg(songs.danceability), 'energy', avg(songs.energy), 'loudness', avg(songs.loudness),
+            'speechiness', avg(songs.speechiness), 'acousticness', avg(songs.acousticness),
+            'instrumentalness', avg(songs.instrumentalness), 'liveness', avg(songs.liveness),
+            'valence', avg(songs.valence), 'tempo', avg(songs.tempo)
+        ) AS acoustic
+    FROM memberships
+    JOIN songs ON songs.song_id = memberships.song_id
+    LEFT JOIN song_texts ON song_texts.song_id = songs.song_id AND song_texts.template = {template}
+    LEFT JOIN {version_songs} AS vector
+        ON vector.song_id = songs.song_id AND vector.model_version = {version}
+    LEFT JOIN quarantine AS quarantined ON quarantined.version = {version}
+        AND quarantined.song_id = songs.song_id AND quarantined.content_hash = song_texts.content_hash
+    WHERE memberships.playlist_id = fresh.playlist_id
+) AS members
+JOIN playlists ON playlists.playlist_id = fresh.playlist_id
+ON CONFLICT (model_version, playlist_id) DO UPDATE SET
+    revision = excluded.revision, text_hash = excluded.text_hash, embedding = excluded.embedding,
+    centroid = excluded.centroid, song_count = excluded.song_count, acoustic = excluded.acoustic
+
+-- name: bump_profiles
+UPDATE vector_sets SET profiles_revision = profiles_revision + 1 WHERE version = {version}
+
+-- name: check_whole
+-- What must hold before a version is shown: rows of this version only, of length 1, nothing that is not a number.
+SELECT count(*) AS rows, count(*) FILTER (
+    WHERE model_version <> {version} OR abs(l2_norm(embedding) - 1) > 0.01 OR l2_norm(embedding) = 'NaN'
+) AS bad
+FROM {version_songs}
+
+-- name: create_index
+CREATE INDEX IF NOT EXISTS {index} ON {version_songs} USING hnsw (embedding halfvec_ip_ops)
+
+-- name: attach
+ALTER TABLE {songs} ATTACH PARTITION {version_songs} FOR VALUES IN ({version});
+ALTER TABLE {playlists} ATTACH PARTITION {version_playlists} FOR VALUES IN ({version})
+
+-- name: mark_attached
+UPDATE vector_sets SET attached_at = now(), index_recall = %(recall)s WHERE version = {version}
+
+-- name: index_valid
+SELECT coalesce(bool_and(pg_index.indisvalid AND pg_index.indisready), false) AS valid
+FROM pg_index WHERE indexrelid = to_regclass(%(index)s)
+
+-- name: probe_vectors
+-- Vectors to measure the index's recall with: a repeatable sample of the version's own.
+SELECT embedding FROM {version_songs} ORDER BY md5(song_id) LIMIT %(limit)s
+
+-- name: nearest_distances
+-- Negative inner products of the k nearest songs of the version's own table: whole or still being built.
+SELECT embedding <#> %(vector)s AS distance FROM {version_songs} ORDER BY embedding <#> %(vector)s LIMIT %(k)s
+
+-- name: nearest_songs
+SELECT song_id, -(embedding <#> %(vector)s) AS similarity FROM {songs}
+WHERE model_version = {version} ORDER BY embedding <#> %(vector)s LIMIT %(k)s
+
+-- name: song_vectors
+-- Only current ones: a song that changed since is embedded afresh by whoever asks.
+SELECT vector.song_id, vector.embedding FROM {songs} AS vector
+JOIN song_texts ON song_texts.song_id = vector.song_id AND song_texts.template = {template}
+    AND song_texts.content_hash = vector.content_hash
+WHERE vector.model_version = {version} AND vector.song_id = ANY (%(song_ids)s)
+
+-- name: profiles
+SELECT profile.playlist_id, playlists.name, playlists.description, playlists.genre, playlists.subgenre,
+    playlists.owner, profile.embedding, profile.centroid, profile.song_count, profile.acoustic
+FROM {playlists} AS profile JOIN playlists ON playlists.playlist_id = profile.playlist_id
+WHERE profile.model_version = {version} ORDER BY profile.playlist_id COLLATE "C"
+
+-- name: detach
+ALTER TABLE {parent} DETACH PARTITION {child} CONCURRENTLY
+
+-- name: finalize_detach
+ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE
+
+-- name: attachment
+-- Whether a table is a partition, and whether an interrupted detachment of it waits to be finished.
+SELECT inhdetachpending AS pending FROM pg_inherits WHERE inhrelid = to_regclass(%(child)s)
+
+-- name: drop_tables
+DROP TABLE IF EXISTS {version_songs}, {version_playlists}
+
+-- name: close_set
+DELETE FROM vector_sets WHERE version = {version}
+
+-- name: drop_quarantine
+DELETE FROM quarantine WHERE version = {version}

@@ -1,0 +1,187 @@
+"""Immutable model versions: what decides an answer, registered once and never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NewType
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict
+
+from registry.database import Connection
+from registry.errors import NotFound
+from registry.queries import load_queries
+from registry.stages import Stage, check_move
+
+Version = NewType("Version", str)
+
+_SQL = load_queries("versions")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EmbedderSpec(_Part):
+    """The embedding model.
+
+    Attributes:
+        artifact: SHA-256 digest (hex) of its folder in the artifact store.
+        base_model: hub id or package of the model it was made from.
+        base_revision: pinned revision of that model.
+        dimensions: length of its vectors.
+        max_length: tokens after which texts are cut.
+        playlist_prompt: instruction put before a playlist's text.
+        song_prompt: instruction put before a song's text.
+    """
+
+    artifact: str
+    base_model: str
+    base_revision: str
+    dimensions: int
+    max_length: int
+    playlist_prompt: str = ""
+    song_prompt: str = ""
+
+
+class Scale(_Part):
+    """Mean and standard deviation that bring a quantity to a common scale."""
+
+    mean: float
+    spread: float
+
+
+class SignalWeights(_Part):
+    """How much of a match's score is semantic and how much acoustic; they add up to 1."""
+
+    semantic: float
+    acoustic: float
+
+
+class MatchSpec(_Part):
+    """How a version matches.
+
+    Attributes:
+        weights: by playlist type; "default" is for playlists of no recognised type.
+        signals: scale of each signal ("text", "centroid", "acoustic") over pairs that do not belong together.
+        features: scale of each audio feature over the catalogue the version was made on.
+    """
+
+    weights: dict[str, SignalWeights]
+    signals: dict[str, Scale]
+    features: dict[str, Scale]
+
+
+class TrainingSpec(_Part):
+    """Where a fine-tuned version comes from.
+
+    Attributes:
+        parent: the version it was fine-tuned from.
+        dataset: fingerprint of its dataset.
+        configuration: every value of the training configuration.
+        code_revision: the toolkit's version that trained it.
+        metrics: what the training itself measured, on the development split.
+    """
+
+    parent: str
+    dataset: str
+    configuration: dict[str, Any]
+    code_revision: str
+    metrics: dict[str, float]
+
+
+class ModelSpec(_Part):
+    """Everything about a version that decides its answers, so that everything rolls back together."""
+
+    embedder: EmbedderSpec
+    text_template: int
+    matching: MatchSpec
+    training: TrainingSpec | None = None
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model version and the stage it is in."""
+
+    version: Version
+    stage: Stage
+    spec: ModelSpec
+    recipe: str | None
+    registered_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "ModelVersion":
+        return cls(
+            version=Version(row["version"]),
+            stage=Stage(row["stage"]),
+            spec=ModelSpec.model_validate(row["spec"]),
+            recipe=row["recipe"],
+            registered_at=row["registered_at"],
+        )
+
+
+def register(connection: Connection, spec: ModelSpec, *, recipe: str, actor: str) -> ModelVersion:
+    """Register the next version, with its audit row.
+
+    Args:
+        recipe: digest of all that the version was made from; a second version of one recipe is refused.
+
+    Raises:
+        Refused: the recipe is registered already.
+    """
+    connection.execute(_SQL["lock_numbers"])
+    parameters = {"spec": Jsonb(spec.model_dump(mode="json")), "recipe": recipe, "actor": actor}
+    return ModelVersion.from_row(_one(connection, "register", parameters))
+
+
+def get(connection: Connection, version: str) -> ModelVersion:
+    """The version of that name.
+
+    Raises:
+        NotFound: there is none; the message lists those there are.
+    """
+    row = connection.execute(_SQL["get"], {"version": version}).fetchone()
+    if row is None:
+        known = ", ".join(each.version for each in list_all(connection)) or "none; run `autosort retrain`"
+        raise NotFound(f"There is no model version {version!r}.", f"Registered: {known}.")
+    return ModelVersion.from_row(row)
+
+
+def find_recipe(connection: Connection, recipe: str) -> ModelVersion | None:
+    """The version that was made by this recipe, if it is registered."""
+    row = connection.execute(_SQL["find_recipe"], {"recipe": recipe}).fetchone()
+    return ModelVersion.from_row(row) if row else None
+
+
+def list_all(connection: Connection) -> list[ModelVersion]:
+    """All versions, oldest first."""
+    return [ModelVersion.from_row(row) for row in connection.execute(_SQL["list_all"])]
+
+
+def move(connection: Connection, version: str, target: Stage) -> None:
+    """Move a version to another stage; its row stays locked until the transaction ends.
+
+    Raises:
+        IllegalMove: the table of stages does not allow it.
+    """
+    row = _one(connection, "lock_stage", {"version": version})
+    check_move(version, Stage(row["stage"]), target)
+    connection.execute(_SQL["set_stage"], {"version": version, "stage": target})
+
+
+def save_evaluation(connection: Connection, version: str, dataset: str, report: Mapping[str, Any]) -> None:
+    """Keep the report of a version on a dataset's test split; a later one replaces it."""
+    connection.execute(_SQL["save_evaluation"], {"version": version, "dataset": dataset, "report": Jsonb(report)})
+
+
+def find_evaluation(connection: Connection, version: str, dataset: str) -> dict[str, Any] | None:
+    """The report of a version on a dataset's test split, if there is one."""
+    row = connection.execute(_SQL["find_evaluation"], {"version": version, "dataset": dataset}).fetchone()
+    return dict(row["report"]) if row else None
+
+
+def _one(connection: Connection, query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    row = connection.execute(_SQL[query], parameters).fetchone()
+    if row is None:
+        raise NotFound(f"There is no model version {parameters.get('version')!r}.", "See `autosort status`.")
+    return row

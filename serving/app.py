@@ -1,0 +1,120 @@
+"""The HTTP service: /embed, /match, /live, health and readiness."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+
+from registry.artifacts import ArtifactStore
+from registry.database import Database, open_database
+from registry.records import Song
+from registry.settings import RegistrySettings
+from serving import matcher
+from serving.answering import AnsweringMiddleware, NothingLive
+from serving.encoder import Encoder
+from serving.matcher import Answering
+from serving.problems import install_error_handlers
+from serving.schemas import (
+    EmbedRequest,
+    HealthResponse,
+    LiveResponse,
+    MatchRequest,
+    MatchResponse,
+    Problem,
+)
+from serving.settings import ServingSettings
+from serving.slot import VersionSlot
+
+
+def create_app(registry: RegistrySettings | None = None, settings: ServingSettings | None = None) -> FastAPI:
+    """The service over the registry that the settings (by default, the environment) name."""
+    registry, settings = registry or RegistrySettings(), settings or ServingSettings()
+    artifacts = ArtifactStore(registry.artifacts_folder)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        opened: AbstractContextManager[Database] = open_database(registry)
+        database = await run_in_threadpool(opened.__enter__)
+        slot = VersionSlot(
+            database,
+            lambda spec: Encoder.load(artifacts, spec, device=settings.device),
+            poll_seconds=settings.poll_seconds,
+        )
+        try:
+            await run_in_threadpool(slot.start)
+            app.state.database, app.state.slot = database, slot
+            yield
+            await run_in_threadpool(slot.stop)
+        finally:
+            await run_in_threadpool(opened.__exit__, None, None, None)
+
+    app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses={422: {"model": Problem}, 503: {"model": Problem}})
+    app.add_middleware(AnsweringMiddleware)
+    install_error_handlers(app)
+    _add_endpoints(app)
+    return app
+
+
+def _answering(request: Request) -> Answering:
+    held: Answering | None = request.state.answering
+    if held is None:
+        raise NothingLive
+    return held
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+Held = Annotated[Answering, Depends(_answering)]
+Connected = Annotated[Database, Depends(_database)]
+
+
+def _add_endpoints(app: FastAPI) -> None:
+    @app.post("/embed")
+    def embed(body: EmbedRequest, answering: Held) -> list[list[float]]:
+        """Vectors of texts, of length 1, by the live version."""
+        encoder = answering.encoder()
+        encode = encoder.playlists if body.prompt_name == "query" else encoder.songs
+        vectors: list[list[float]] = encode(body.texts).tolist()
+        return vectors
+
+    @app.post("/match", responses={404: {"model": Problem}})
+    def match(body: MatchRequest, answering: Held, database: Connected) -> MatchResponse:
+        """The playlists that songs belong in, by the live version."""
+        with database.transaction() as connection:
+            songs = _songs_of(body, matcher.resolve_songs(connection, [e.song_id for e in body.songs if e.song_id]))
+            results = matcher.match(connection, answering, songs, top_k=body.top_k)
+        for asked, result in zip(body.songs, results, strict=True):
+            result["song"]["song_id"] = asked.song_id
+        return MatchResponse.model_validate(
+            {
+                "model_version": answering.version.version,
+                "generation": answering.generation,
+                "results": results,
+            }
+        )
+
+    @app.get("/live")
+    def live(answering: Held) -> LiveResponse:
+        """The version that answers now."""
+        return LiveResponse(model_version=answering.version.version, generation=answering.generation)
+
+    @app.get("/health")
+    def health() -> HealthResponse:
+        """Whether the process is alive."""
+        return HealthResponse(status="ok")
+
+    @app.get("/ready")
+    def ready(request: Request, _: Held) -> HealthResponse:
+        """Whether requests can be answered; also tells why a newer version could not be taken up, if so."""
+        return HealthResponse(status="ok", problem=request.app.state.slot.problem)
+
+
+def _songs_of(body: MatchRequest, known: list[Song]) -> list[Song]:
+    """The requested songs in their order: those of the catalogue from it, the others as told."""
+    from_catalogue = iter(known)
+    return [next(from_catalogue) if each.song_id else each.as_song(number) for number, each in enumerate(body.songs)]

@@ -1,0 +1,118 @@
+"""What the HTTP endpoints take and give."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from registry.records import AudioFeatures, Identifier, Line, Prose, Song
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+
+class EmbedRequest(BaseModel):
+    """Texts to embed, as TEI takes them; texts longer than the model's limit are cut.
+
+    `prompt_name` "query" puts the model's instruction for playlists before each text; "document" or null, that for
+    songs (E5 and MiniLM have none).
+    """
+
+    inputs: Text | Annotated[list[Text], Field(min_length=1, max_length=1024)]
+    prompt_name: Literal["query", "document"] | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.inputs] if isinstance(self.inputs, str) else self.inputs
+
+
+class SongRequest(BaseModel):
+    """A song of the catalogue by its id, or any song by what is told of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    song_id: Identifier | None = None
+    title: Line | None = None
+    artist: Line | None = None
+    album: Line | None = None
+    genre: Line | None = None
+    description: Prose | None = None
+    audio_features: AudioFeatures = AudioFeatures()
+
+    @model_validator(mode="after")
+    def _names_a_song(self) -> Self:
+        if self.song_id is None and self.title is None:
+            raise ValueError("needs song_id, or title")
+        if self.song_id is not None and self.model_fields_set != {"song_id"}:
+            raise ValueError("song_id stands alone: its other fields are the catalogue's")
+        return self
+
+    def as_song(self, number: int) -> Song:
+        """The told song, under an id that no song of the catalogue can have."""
+        fields = self.model_dump(exclude={"song_id"}, exclude_none=True)
+        return Song.model_validate({**fields, "song_id": f"\x7ftold-{number}"})
+
+
+class MatchRequest(BaseModel):
+    """Songs to find playlists for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)]
+    top_k: Annotated[int, Field(ge=1, le=100)] = 5
+    rerank: Literal[False] = False
+
+
+class MatchedSong(BaseModel):
+    """The song as it was understood; `song_id` is null for a song that was told."""
+
+    song_id: str | None
+    title: str
+    artist: str | None
+
+
+class Match(BaseModel):
+    """A playlist; `signals` are each signal's share of the score and add up to it."""
+
+    playlist_id: str
+    name: str
+    type: str
+    score: float
+    signals: dict[str, float]
+    already_in: bool
+
+
+class MatchResult(BaseModel):
+    """A song's playlists, best first."""
+
+    song: MatchedSong
+    matches: list[Match]
+
+
+class MatchResponse(BaseModel):
+    """All results, by the version that gave them."""
+
+    model_version: str
+    generation: int
+    results: list[MatchResult]
+
+
+class LiveResponse(BaseModel):
+    """What answers now."""
+
+    model_version: str
+    generation: int
+
+
+class HealthResponse(BaseModel):
+    """Whether the service can answer, and what keeps it from following the live pointer, if anything does."""
+
+    status: Literal["ok", "waiting"]
+    problem: str | None = None
+
+
+class Problem(BaseModel):
+    """The one shape of errors: what is the case, and what to do."""
+
+    error: str
+    message: str
+    remedy: str = ""
+    fields: list[dict[str, Any]] | None = None

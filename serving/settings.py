@@ -1,0 +1,18 @@
+"""Settings of the service, read from the environment."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServingSettings(BaseSettings):
+    """Settings of the service.
+
+    Attributes:
+        device: "cpu", "cuda" or "mps"; the best there is unless set (`AUTOSORT_DEVICE`).
+        poll_seconds: how often the live pointer is looked at (`AUTOSORT_POLL_SECONDS`).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
+
+    device: str | None = None
+    poll_seconds: float = Field(default=0.25, gt=0, le=60)

@@ -1,0 +1,106 @@
+"""The version that answers, followed without a restart.
+
+A request takes what the slot holds when it begins and keeps that to its end; the slot changes hands only when the next
+version is loaded, warm and has its playlists.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from registry import pointer, versions
+from registry.database import Database
+from registry.errors import AutosortError
+from registry.vectors import VectorSet
+from registry.versions import EmbedderSpec, ModelVersion
+from serving.encoder import Encoder
+from serving.matcher import Answering
+
+_log = logging.getLogger(__name__)
+
+_KEPT_WARM = 2
+"""Encoders in memory: the live one's and the previous one's, so that a rollback needs no loading."""
+
+
+class VersionSlot:
+    """Holds what answers now and, in a thread of its own, follows the live pointer."""
+
+    def __init__(
+        self, database: Database, load_encoder: Callable[[EmbedderSpec], Encoder], *, poll_seconds: float
+    ) -> None:
+        self._database = database
+        self._load_encoder = load_encoder
+        self._poll_seconds = poll_seconds
+        self._encoders: OrderedDict[str, Encoder] = OrderedDict()
+        self._answering: Answering | None = None
+        self._problem: str | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="version-slot", daemon=True)
+
+    @property
+    def answering(self) -> Answering | None:
+        """What answers a request that begins now; `None` while no version is live."""
+        return self._answering
+
+    @property
+    def problem(self) -> str | None:
+        """Why the slot could not follow the pointer at the last look, if it could not."""
+        return self._problem
+
+    def start(self) -> None:
+        """Load the live version, if there is one, and begin to follow the pointer."""
+        self.follow()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._stop.set()
+        self._thread.join()
+
+    def follow(self) -> None:
+        """Look at the pointer once. What cannot be loaded leaves the slot as it is: the old version goes on."""
+        try:
+            self._follow()
+            self._problem = None
+        except AutosortError as error:
+            if str(error) != self._problem:
+                _log.error("The live version cannot be followed, the old one goes on: %s", error)
+            self._problem = str(error)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._poll_seconds):
+            try:
+                self.follow()
+            except Exception:  # noqa: BLE001 - the watcher must outlive whatever a library throws
+                _log.exception("The live pointer could not be followed; trying again")
+
+    def _follow(self) -> None:
+        with self._database.transaction() as connection:
+            present = pointer.read(connection)
+            if present.live is None:
+                return
+            version = versions.get(connection, present.live)
+            state = VectorSet(version).state(connection)
+        revision = state.profiles_revision if state else 0
+        held = self._answering
+        if held and (held.generation, held.profiles_revision) == (present.generation, revision):
+            return
+        self._take(version, present.generation)
+
+    def _take(self, version: ModelVersion, generation: int) -> None:
+        encoder = self._warm(version.spec.embedder)
+        with self._database.transaction() as connection:
+            fresh = Answering.load(connection, version, generation, lambda: encoder)
+        held = self._answering
+        self._answering = fresh
+        if held is None or held.generation != generation:
+            _log.info("Answering with %s, generation %d", version.version, generation)
+
+    def _warm(self, spec: EmbedderSpec) -> Encoder:
+        if spec.artifact not in self._encoders:
+            self._encoders[spec.artifact] = self._load_encoder(spec)
+        self._encoders.move_to_end(spec.artifact)
+        while len(self._encoders) > _KEPT_WARM:
+            self._encoders.popitem(last=False)
+        return self._encoders[spec.artifact]

@@ -1,0 +1,233 @@
+"""Contrastive fine-tuning with sentence-transformers' trainer, resumable after `kill -9`."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.base.sampler import BatchSamplers
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from transformers import PrinterCallback, TrainerCallback
+
+from training.configuration import TrainingConfiguration
+from training.dataset import LabelledPair, PairDataset
+from training.metrics import RankingMetrics, evaluate_ranking
+from training.splits import Split
+
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps in all)."""
+
+_COMPLETE = "complete"
+
+
+def _ignore_progress(done: int, total: int) -> None:
+    """Progress reported to nobody."""
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Instructions put before the texts of playlists and songs."""
+
+    playlist: str = ""
+    song: str = ""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """The outcome of a training: the folder of the best model and its figures on the development split."""
+
+    folder: Path
+    metrics: dict[str, float]
+
+
+def fine_tune(
+    base: Path,
+    dataset: PairDataset,
+    configuration: TrainingConfiguration,
+    prompts: Prompts,
+    folder: Path,
+    *,
+    on_progress: Progress = _ignore_progress,
+) -> FineTuned:
+    """Train a copy of the model in `base` on a dataset's training pairs; keep the best on the development pairs.
+
+    Checkpoints go to `folder`; the same call after an interruption goes on from the last one.
+
+    Args:
+        base: folder of a sentence-transformers model, verified by the caller.
+        folder: of this training alone.
+        on_progress: told after every step.
+    """
+    model = _load(base, prompts)
+    trainer = _trainer(model, dataset, configuration, prompts, folder, on_progress)
+    checkpoint = _last_complete_checkpoint(folder)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    metrics = DevelopmentEvaluator(dataset, prompts).measure(model)
+    return FineTuned(_save(model, folder), {f"development_{name}": value for name, value in metrics.as_json().items()})
+
+
+class DevelopmentEvaluator(BaseEvaluator):
+    """Ranks the playlists of the training split for each song of the development split, by text alone."""
+
+    def __init__(self, dataset: PairDataset, prompts: Prompts) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.primary_metric = "mrr"
+        self.greater_is_better = True
+        self._prompts = prompts
+        pairs = dataset.select(Split.DEVELOPMENT)
+        self._songs = sorted({pair.song_id for pair in pairs})
+        self._playlists = sorted({pair.playlist_id for pair in pairs + dataset.select(Split.TRAIN)})
+        self._song_texts = [dataset.song_text(each) for each in self._songs]
+        self._playlist_texts = [dataset.playlist_text(each) for each in self._playlists]
+        self._relevant = _relevance(pairs, self._songs, self._playlists)
+
+    def __call__(  # type: ignore[override]
+        self,
+        model: SentenceTransformer,  # its trainer passes no other kind of model
+        output_path: str | None = None,  # noqa: ARG002 - the base class's signature
+        epoch: int = -1,  # noqa: ARG002
+        steps: int = -1,  # noqa: ARG002
+    ) -> dict[str, float]:
+        """Return the metrics by name, as the trainer expects."""
+        return self.measure(model).as_json()
+
+    def measure(self, model: SentenceTransformer) -> RankingMetrics:
+        """Return the metrics."""
+        if not self._songs:
+            return evaluate_ranking(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.bool_))
+        encode: Any = model.encode
+        options = {"normalize_embeddings": True, "show_progress_bar": False}
+        songs = encode(self._song_texts, prompt=self._prompts.song, **options)
+        playlists = encode(self._playlist_texts, prompt=self._prompts.playlist, **options)
+        return evaluate_ranking(songs @ playlists.T, self._relevant)
+
+
+class _Steps(TrainerCallback):
+    """Reports steps, and marks a checkpoint as complete once all its files are written."""
+
+    def __init__(self, on_progress: Progress) -> None:
+        self._on_progress = on_progress
+
+    def on_step_end(
+        self,
+        args: "TrainingArguments",  # noqa: ARG002 - the base class's signature
+        state: "TrainerState",
+        control: "TrainerControl",  # noqa: ARG002
+        **_: object,
+    ) -> None:
+        self._on_progress(state.global_step, state.max_steps)
+
+    def on_save(
+        self,
+        args: "TrainingArguments",
+        state: "TrainerState",
+        control: "TrainerControl",  # noqa: ARG002
+        **_: object,
+    ) -> None:
+        os.sync()
+        (Path(args.output_dir or "") / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
+
+
+def _load(base: Path, prompts: Prompts) -> SentenceTransformer:
+    model = SentenceTransformer(
+        str(base), local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+    )
+    # The trainer reads the prompts of its arguments, everybody else the model's: both must have them.
+    model.model_card_data.generate_widget_examples = False  # it would encode the training texts for them
+    model.prompts = {"query": prompts.playlist, "document": prompts.song}
+    return model
+
+
+def _trainer(
+    model: SentenceTransformer,
+    dataset: PairDataset,
+    configuration: TrainingConfiguration,
+    prompts: Prompts,
+    folder: Path,
+    on_progress: Progress,
+) -> SentenceTransformerTrainer:
+    pairs = dataset.select(Split.TRAIN)
+    develops = bool(dataset.select(Split.DEVELOPMENT))
+    rows = {
+        "anchor": [dataset.playlist_text(pair.playlist_id) for pair in pairs],
+        "positive": [dataset.song_text(pair.song_id) for pair in pairs],
+    }
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=_arguments(configuration, prompts, folder, len(pairs), develops=develops),
+        train_dataset=datasets.Dataset.from_dict(rows),
+        loss=MultipleNegativesRankingLoss(
+            model, scale=configuration.scale, directions=("query_to_doc", "doc_to_query")
+        ),
+        evaluator=DevelopmentEvaluator(dataset, prompts),
+        callbacks=[_Steps(on_progress)],
+    )
+    trainer.remove_callback(PrinterCallback)  # stdout belongs to the command's result
+    return trainer
+
+
+def _arguments(
+    configuration: TrainingConfiguration, prompts: Prompts, folder: Path, pairs: int, *, develops: bool
+) -> SentenceTransformerTrainingArguments:
+    steps = max(1, pairs * configuration.epochs // configuration.batch_size)
+    every = max(1, steps // configuration.checkpoints)
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=configuration.epochs,
+        per_device_train_batch_size=configuration.batch_size,
+        learning_rate=configuration.learning_rate,
+        warmup_steps=configuration.warmup,
+        weight_decay=configuration.weight_decay,
+        batch_sampler=BatchSamplers.NO_DUPLICATES,
+        prompts={"anchor": prompts.playlist, "positive": prompts.song},
+        seed=configuration.seed,
+        data_seed=configuration.seed,
+        eval_strategy="steps" if develops else "no",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=develops,
+        metric_for_best_model="mrr" if develops else None,
+        greater_is_better=True if develops else None,
+        report_to=[],
+        disable_tqdm=True,
+        logging_strategy="no",
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _last_complete_checkpoint(folder: Path) -> Path | None:
+    """The latest checkpoint whose writing came to its end; those that did not are deleted."""
+    complete = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        if (checkpoint / _COMPLETE).exists():
+            complete.append(checkpoint)
+        else:
+            shutil.rmtree(checkpoint)
+    return max(complete, key=lambda each: int(each.name.removeprefix("checkpoint-")), default=None)
+
+
+def _save(model: SentenceTransformer, folder: Path) -> Path:
+    target = folder / "model"
+    shutil.rmtree(target, ignore_errors=True)
+    model.save_pretrained(str(target), safe_serialization=True, create_model_card=False)
+    return target
+
+
+def _relevance(pairs: list[LabelledPair], songs: list[str], playlists: list[str]) -> np.ndarray[Any, Any]:
+    rows, columns = ({each: index for index, each in enumerate(ids)} for ids in (songs, playlists))
+    relevant = np.zeros((len(songs), len(playlists)), np.bool_)
+    for pair in pairs:
+        relevant[rows[pair.song_id], columns[pair.playlist_id]] = True
+    return relevant
