@@ -1,0 +1,175 @@
+"""Real things for tests: a Postgres with pgvector, a database of its own for each test, the bundled model."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from filelock import FileLock
+from psycopg import sql
+
+from lifecycle.importing import import_file
+from lifecycle.progress import Silent
+from lifecycle.retrain import retrain
+from lifecycle.sample.library import generate_library, write_jsonl
+from lifecycle.workspace import Workspace
+from registry.artifacts import ArtifactStore
+from registry.database import Database, migrate_database, open_database
+from registry.embedded import start_embedded_postgres
+from registry.settings import RegistrySettings
+from training.configuration import profile
+
+_numbers = itertools.count(1)
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment() -> Iterator[None]:
+    """No test may touch the user's own home or database; what tests start must find neither."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AUTOSORT_")]:
+            patch.delenv(name)
+        patch.delenv("DATABASE_URL", raising=False)
+        patch.setenv("TOKENIZERS_PARALLELISM", "false")
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def postgres(shared_folder: Path) -> str:
+    """URL of an embedded Postgres that all processes of one test run share."""
+    return start_embedded_postgres(shared_folder / "postgres")
+
+
+@pytest.fixture(scope="session")
+def clone(postgres: str) -> Callable[[str], str]:
+    """Clone a database: the URL of a new one that holds what the template holds."""
+
+    def make(template: str) -> str:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return postgres.replace("/postgres?", f"/{name}?")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated(clone: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database with the schema and nothing else, to be cloned."""
+    url = clone("template0")
+    migrate_database(_settings(tmp_path_factory.mktemp("migrated"), url))
+    return _name(url)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, clone: Callable[[str], str], migrated: str) -> RegistrySettings:
+    """Settings of a home and a database of the test's own, migrated and empty."""
+    return _settings(tmp_path / "home", clone(migrated))
+
+
+@pytest.fixture
+def database(settings: RegistrySettings) -> Iterator[Database]:
+    """A database of the test's own, migrated and empty."""
+    with open_database(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def workspace(settings: RegistrySettings, database: Database) -> Workspace:
+    """A workspace of the test's own over an empty database."""
+    return Workspace(database, ArtifactStore(settings.artifacts_folder), settings)
+
+
+@pytest.fixture(scope="session")
+def small_library(shared_folder: Path) -> Path:
+    """A made-up library of 160 songs as JSONL."""
+    path = shared_folder / "small.jsonl"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            write_jsonl(generate_library(songs=160), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_template(
+    clone: Callable[[str], str], migrated: str, small_library: Path, shared_folder: Path
+) -> RegistrySettings:
+    """A home and a database with the small library, v1 live and v2 trained and ready: to be copied, never touched.
+
+    Made by whichever test process comes first.
+    """
+    home, url_file = shared_folder / "trained", shared_folder / "trained.url"
+    with FileLock(shared_folder / "trained.lock"):
+        if not url_file.exists():
+            url = clone(migrated)
+            _train_into(_settings(home, url), small_library)
+            url_file.write_text(url)
+    return _settings(home, url_file.read_text())
+
+
+@pytest.fixture
+def trained_settings(
+    trained_template: RegistrySettings, clone: Callable[[str], str], tmp_path: Path
+) -> RegistrySettings:
+    """Settings of a copy, the test's own, of the trained home and database."""
+    return _copy(trained_template, clone, tmp_path / "home")
+
+
+@pytest.fixture
+def trained(trained_settings: RegistrySettings) -> Iterator[Workspace]:
+    """A workspace of the test's own with the small library, v1 live and v2 ready."""
+    with open_database(trained_settings) as database:
+        yield Workspace(database, ArtifactStore(trained_settings.artifacts_folder), trained_settings)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data beside the checkout."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real data is kept beside the project, and {SHARED_DATA} is not there")
+    return SHARED_DATA
+
+
+def _train_into(settings: RegistrySettings, library: Path) -> None:
+    with open_database(settings) as database:
+        workspace = Workspace(database, ArtifactStore(settings.artifacts_folder), settings)
+        import_file(workspace, library)
+        retrain(workspace, profile("bundled", epochs=1), Silent())
+
+
+def _copy(template: RegistrySettings, clone: Callable[[str], str], home: Path) -> RegistrySettings:
+    home.mkdir(parents=True)
+    for folder in ("artifacts", "datasets"):
+        _link_tree(template.home / folder, home / folder)
+    assert template.database_url is not None
+    return _settings(home, clone(_name(template.database_url.get_secret_value())))
+
+
+def _link_tree(source: Path, target: Path) -> None:
+    """Copy a tree by hard links: models are large and tests only read them, or replace them whole."""
+    for path in source.rglob("*"):
+        copy = target / path.relative_to(source)
+        if path.is_dir():
+            copy.mkdir(parents=True, exist_ok=True)
+        else:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, copy)
+
+
+def _settings(home: Path, url: str) -> RegistrySettings:
+    return RegistrySettings.model_validate({"AUTOSORT_HOME": home, "DATABASE_URL": url})
+
+
+def _name(url: str) -> str:
+    return url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
