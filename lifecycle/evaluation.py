@@ -187,11 +187,18 @@ def encode_texts(encode: Callable[[Sequence[str]], Matrix], texts: Sequence[str]
 
 
 def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, float]]:
+    """What each signal is worth by itself, of those that the regime's playlists have at all."""
+    has = {
+        "text": True,
+        "centroid": not np.isnan(regime.index.centroids).all(),
+        "acoustic": not np.isnan(regime.index.acoustics).all(),
+    }
     return {
         signal: evaluate_ranking(
             match_songs(regime.vectors, regime.songs, regime.index, spec, only=signal).score, regime.relevant
         ).as_json()
         for signal in SIGNALS
+        if has[signal]
     }
 
 

@@ -112,6 +112,11 @@ class DevelopmentEvaluator(BaseEvaluator):
         return evaluate_ranking(songs @ playlists.T, self._relevant)
 
 
+class _Trainer(SentenceTransformerTrainer):
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Leave out sentence-transformers' model card: the artifact has this project's own (`model_card.py`)."""
+
+
 class _Steps(TrainerCallback):
     """Reports steps, and marks a checkpoint as complete once all its files are written."""
 
@@ -143,7 +148,6 @@ def _load(base: Path, prompts: Prompts) -> SentenceTransformer:
         str(base), local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True}
     )
     # The trainer reads the prompts of its arguments, everybody else the model's: both must have them.
-    model.model_card_data.generate_widget_examples = False  # it would encode the training texts for them
     model.prompts = {"query": prompts.playlist, "document": prompts.song}
     return model
 
@@ -155,14 +159,14 @@ def _trainer(
     prompts: Prompts,
     folder: Path,
     on_progress: Progress,
-) -> SentenceTransformerTrainer:
+) -> _Trainer:
     pairs = dataset.select(Split.TRAIN)
     develops = bool(dataset.select(Split.DEVELOPMENT))
     rows = {
         "anchor": [dataset.playlist_text(pair.playlist_id) for pair in pairs],
         "positive": [dataset.song_text(pair.song_id) for pair in pairs],
     }
-    trainer = SentenceTransformerTrainer(
+    trainer = _Trainer(
         model=model,
         args=_arguments(configuration, prompts, folder, len(pairs), develops=develops),
         train_dataset=datasets.Dataset.from_dict(rows),

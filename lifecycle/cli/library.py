@@ -67,8 +67,8 @@ def history(
 
     with reporting(as_json) as output, open_workspace() as workspace:
         entries = read_history(workspace, limit=limit)
-        columns = ("at", "actor", "action", "from_version", "version", "generation", "reason")
-        rows = [[str(entry[name] or "")[: 19 if name == "at" else None] for name in columns] for entry in entries]
+        columns = ("at", "actor", "action", "version", "generation", "reason")
+        rows = [_act(entry) for entry in entries]
         output.show(entries, lambda console: console.print(table("Audit log", columns, rows)))
 
 
@@ -111,6 +111,20 @@ def _print_faults(console: Console, what: str, faults: list[Any]) -> None:
     console.print(table(f"{len(faults)} {what}{more}", ["line", "field", "reason"], rows))
 
 
+def _act(entry: dict[str, Any]) -> tuple[object, ...]:
+    moved = f"{entry['from_version']} → {entry['version']}" if entry["from_version"] else entry["version"]
+    at = entry["at"][:19].replace("T", " ")
+    return at, entry["actor"], entry["action"], moved, entry["generation"], entry["reason"]
+
+
+def _coverage(coverage: dict[str, int] | None) -> str:
+    """What a version lacks, in words."""
+    if coverage is None:
+        return "given up"
+    wrong = [f"{count} {name}" for name, count in coverage.items() if count]
+    return ", ".join(wrong) or "complete"
+
+
 def _print_status(console: Console, document: dict[str, Any]) -> None:
     console.print(
         f"live [bold]{document['live'] or 'nothing'}[/] (generation {document['generation']}), previous "
@@ -118,18 +132,11 @@ def _print_status(console: Console, document: dict[str, Any]) -> None:
     )
     counts = ", ".join(f"{count} {kind}" for kind, count in document["catalogue"].items())
     console.print(f"catalogue: {counts}; database {escape(document['database'])}", highlight=False)
-    columns = ("missing", "stale", "quarantined", "orphaned", "playlists")
     rows = [
-        (
-            each["version"],
-            each["stage"],
-            each["dimensions"],
-            each["base_model"],
-            *((each["coverage"] or {}).get(name, "") for name in columns),
-        )
+        (each["version"], each["stage"], _coverage(each["coverage"]), each["base_model"], each["dimensions"])
         for each in document["versions"]
     ]
-    console.print(table("Versions", ["version", "stage", "dims", "base model", *columns], rows))
+    console.print(table("Versions", ["version", "stage", "coverage", "base model", "dims"], rows))
     if document["quarantine"]:
         aside = [(each["version"], each["song_id"], each["reason"]) for each in document["quarantine"]]
         console.print(table("Set aside", ["version", "song", "reason"], aside))

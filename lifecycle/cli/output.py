@@ -18,6 +18,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept in the audit log.")]
 
 INTERRUPTED = 130
+_PIPE_WIDTH = 120
 
 
 class TerminalProgress:
@@ -45,7 +46,8 @@ class Output:
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self.progress: Progress = TerminalProgress(Console(stderr=True))
-        self._console = Console(soft_wrap=not sys.stdout.isatty())
+        # A pipe has no width of its own; tables in it should not be cut to a terminal's 80 columns.
+        self._console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
 
     def show(self, document: Any, render: Callable[[Console], None]) -> None:  # noqa: ANN401 - whatever JSON holds
         """Print the result: the document with --json, else what `render` prints."""

@@ -21,6 +21,8 @@ _METRICS = (
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A plain table; columns after the first are aligned right where all of their cells are numbers."""
     made = Table(*columns, title=title, title_justify="left", show_edge=False)
+    if made.columns:
+        made.columns[0].overflow = "fold"
     for number, column in enumerate(made.columns):
         column.justify = "right" if number and rows and all(_is_number(row[number]) for row in rows) else "left"
     for row in rows:

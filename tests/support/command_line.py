@@ -1,0 +1,70 @@
+"""The command line as users have it: real processes, real files, real signals."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+AUTOSORT = Path(sys.executable).parent / "autosort"
+
+
+@dataclass
+class Finished:
+    """What became of a command: its exit code, its JSON document and what it printed on stderr."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.stdout)
+
+
+@dataclass
+class CommandLine:
+    """`autosort` in a home, over a database, of its own."""
+
+    environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def run(self, *arguments: str, code: int = 0, timeout: float = 600) -> Finished:
+        """Run a command with --json to its end and check its exit code."""
+        process = self.start(*arguments)
+        stdout, stderr = process.communicate(timeout=timeout)
+        assert process.returncode == code, f"{arguments} exited with {process.returncode}:\n{stdout}\n{stderr}"
+        return Finished(process.returncode, stdout, stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command with --json; whoever starts it may kill it."""
+        process = subprocess.Popen(
+            [str(AUTOSORT), *arguments, "--json"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def kill_once(self, condition: Callable[[], bool], *arguments: str, timeout: float = 300) -> bool:
+        """Start a command and `kill -9` it as soon as the condition holds; whether it was still running then."""
+        process = self.start(*arguments)
+        deadline = time.monotonic() + timeout
+        while process.poll() is None and not condition():
+            assert time.monotonic() < deadline, f"{arguments}: the moment to kill it never came"
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+        return process.returncode < 0
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The tests' environment with these variables, and none of the toolkit's own but these."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOSORT_", "DATABASE_"))}
+    return {**inherited, "PYTHONWARNINGS": "default", **variables}
