@@ -31,7 +31,7 @@ def calibrated_matching(sample: PairDataset, vectors: EncodedDataset) -> MatchSp
     """The heuristic weights, with scales measured on a sample of training pairs and a model's vectors of it."""
     songs = [sample.songs[each] for each in sample.songs]
     spec = uncalibrated(measure_features(songs))
-    index = PlaylistIndex.build(training_profiles(sample, vectors, list(sample.playlists)), spec)
+    index = PlaylistIndex.build(training_profiles(sample, vectors, list(sample.playlists)), spec, vectors.dimensions)
     belongs = relevance(sample.pairs, list(sample.songs), list(sample.playlists))
     return calibrate(vectors.of_songs(list(sample.songs)), songs, index, belongs, spec)
 

@@ -105,10 +105,11 @@ class EncodedDataset:
 
     songs: Mapping[str, Matrix]
     playlists: Mapping[str, Matrix]
+    dimensions: int
 
     def of_songs(self, song_ids: Sequence[str]) -> Matrix:
         """Vectors of these songs, shape (n, dimensions)."""
-        return np.array([self.songs[each] for each in song_ids], np.float32)
+        return np.array([self.songs[each] for each in song_ids], np.float32).reshape(-1, self.dimensions)
 
 
 def encode_dataset(encoder: "Encoder", dataset: PairDataset, progress: Progress, *, label: str) -> EncodedDataset:
@@ -118,7 +119,9 @@ def encode_dataset(encoder: "Encoder", dataset: PairDataset, progress: Progress,
         song_vectors = encode_texts(encoder.songs, [dataset.song_text(each) for each in songs], advance)
     playlist_vectors = encoder.playlists([dataset.playlist_text(each) for each in playlists])
     return EncodedDataset(
-        dict(zip(songs, song_vectors, strict=True)), dict(zip(playlists, playlist_vectors, strict=True))
+        dict(zip(songs, song_vectors, strict=True)),
+        dict(zip(playlists, playlist_vectors, strict=True)),
+        encoder.spec.dimensions,
     )
 
 
@@ -159,7 +162,7 @@ def _dataset_regime(split: Split, spec: MatchSpec, dataset: PairDataset, vectors
     songs = sorted({pair.song_id for pair in pairs})
     held_out = {pair.playlist_id for pair in dataset.select(Split.UNSEEN_PLAYLIST)}
     playlists = sorted(held_out if split is Split.UNSEEN_PLAYLIST else set(dataset.playlists) - held_out)
-    index = PlaylistIndex.build(training_profiles(dataset, vectors, playlists), spec)
+    index = PlaylistIndex.build(training_profiles(dataset, vectors, playlists), spec, vectors.dimensions)
     relevant = relevance(pairs, songs, playlists)
     return Regime(split.value, [dataset.songs[each] for each in songs], vectors.of_songs(songs), index, relevant)
 

@@ -1,6 +1,6 @@
 """The gate: whether the evidence allows a version to become live. Pure functions of values."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from registry.errors import GateClosed
@@ -69,7 +69,8 @@ class Decision:
 def decide(evidence: Evidence) -> Decision:
     """Apply every rule to the evidence."""
     rules = (_artifact, _coverage, _index, _evaluation)
-    return Decision(evidence.candidate, tuple(rule(evidence) for rule in rules))
+    verdicts = (rule(evidence) for rule in rules)
+    return Decision(evidence.candidate, tuple(replace(each, remedy="") if each.passed else each for each in verdicts))
 
 
 def require_open(decision: Decision, *, force: bool) -> None:

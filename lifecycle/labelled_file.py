@@ -82,7 +82,7 @@ def _file_regimes(
     strangers = [StoredProfile(*each, None, 0, {}) for each in zip(unseen, embeddings, strict=True)]
     regimes = []
     for split, candidates in ((Split.UNSEEN_SONG, profiles), (Split.UNSEEN_PLAYLIST, strangers)):
-        index = PlaylistIndex.build(candidates, spec)
+        index = PlaylistIndex.build(candidates, spec, version.spec.embedder.dimensions)
         ids = [each.playlist_id for each in index.playlists]
         held = [each for each in songs if any((each, playlist) in library.holding for playlist in ids)]
         if held:

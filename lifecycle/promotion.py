@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-import psutil
-
 from lifecycle import gate
 from lifecycle.progress import Progress
 from lifecycle.reconcile import reconcile
@@ -30,12 +28,19 @@ class Moved:
 
 
 def promote(
-    workspace: Workspace, name: str, progress: Progress, *, force: bool = False, reason: str | None = None
+    workspace: Workspace,
+    name: str,
+    progress: Progress,
+    *,
+    force: bool = False,
+    reason: str | None = None,
+    asked: float | None = None,
 ) -> Moved:
     """Make a version live, if the gate allows it: pointer, stages and audit row in one transaction.
 
     Args:
         force: go live although a rule that may be waived failed; needs a reason, which the audit log keeps.
+        asked: when the operator asked, by the monotonic clock: a move since then was somebody else's.
 
     Raises:
         GateClosed: the rules do not allow it.
@@ -49,7 +54,7 @@ def promote(
         before = pointer.read(connection)
         version = versions.get(connection, name)
     if before.live == name:
-        _refuse_if_raced(before, name)
+        _refuse_if_raced(before, name, asked)
         return Moved(before, moved=False)
     with workspace.database.transaction() as connection:
         _require_servable(connection, version)
@@ -90,7 +95,13 @@ def preview(workspace: Workspace, name: str, progress: Progress) -> gate.Decisio
 
 
 def roll_back(
-    workspace: Workspace, progress: Progress, name: str | None = None, *, now: bool = False, reason: str | None = None
+    workspace: Workspace,
+    progress: Progress,
+    name: str | None = None,
+    *,
+    now: bool = False,
+    reason: str | None = None,
+    asked: float | None = None,
 ) -> Moved:
     """Make a version that was live before live again: by default the one before this.
 
@@ -106,7 +117,7 @@ def roll_back(
         target = name or _previous(connection, before)
         version = versions.get(connection, target)
     if before.live == target:
-        _refuse_if_raced(before, target)
+        _refuse_if_raced(before, target, asked)
         return Moved(before, moved=False)
     if version.stage is not Stage.RETAINED:
         raise Refused(
@@ -157,9 +168,11 @@ def retire(workspace: Workspace, name: str, *, reason: str | None = None) -> Sta
     return stage
 
 
-def _refuse_if_raced(present: Pointer, name: str) -> None:
+def _refuse_if_raced(present: Pointer, name: str, asked: float | None) -> None:
     """Tell an operator who was beaten to it from one who repeats a command that was done."""
-    running = timedelta(seconds=max(0.0, time.time() - psutil.Process().create_time()))
+    if asked is None:
+        return
+    running = timedelta(seconds=time.monotonic() - asked)
     if present.age is not None and present.age < running:
         raise PointerMoved(
             f"Another command made {name} live {present.age.total_seconds():.1f} s ago, while this one was starting; "

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version as package_version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -86,6 +87,7 @@ def _retrain(
             "Import more, or train with another --seed.",
         )
     version = known or _train(workspace, base, dataset, configuration, recipe, progress)
+    shutil.rmtree(_run_folder(workspace, recipe), ignore_errors=True)
     if reembed:
         reconcile_all(workspace, progress)
     return _with_evaluations(workspace, version, dataset, progress, found=known is not None)
@@ -101,6 +103,11 @@ def recipe_of(base: ModelVersion, dataset: PairDataset, configuration: TrainingC
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def _run_folder(workspace: Workspace, recipe: str) -> Path:
+    """Where a training keeps its checkpoints until its version is registered."""
+    return workspace.runs / recipe[:16]
+
+
 def _train(
     workspace: Workspace,
     base: ModelVersion,
@@ -114,20 +121,17 @@ def _train(
     from training.model_card import write_model_card
 
     embedder = base.spec.embedder
-    run = workspace.runs / recipe[:16]
     with progress.task("Fine-tuning", 1) as advance:
         trained = fine_tune(
             workspace.artifacts.verified(embedder.artifact),
             dataset,
             configuration,
             Prompts(playlist=embedder.playlist_prompt, song=embedder.song_prompt),
-            run / "checkpoints",
+            _run_folder(workspace, recipe) / "checkpoints",
             on_progress=advance,
         )
     write_model_card(trained.folder, embedder.base_model, dataset, configuration, trained.metrics)
-    version = _register(workspace, base, dataset, configuration, recipe, trained, progress)
-    shutil.rmtree(run, ignore_errors=True)
-    return version
+    return _register(workspace, base, dataset, configuration, recipe, trained, progress)
 
 
 def _register(

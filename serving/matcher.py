@@ -51,7 +51,7 @@ class Answering:
                 f"{version.version} is not whole: nothing can be matched with it yet.",
                 f"Run `autosort reembed {version.version}`.",
             )
-        index = PlaylistIndex.build(vectors.profiles(connection), version.spec.matching)
+        index = PlaylistIndex.build(vectors.profiles(connection), version.spec.matching, vectors.dimensions)
         return cls(generation, version, encoder, index, state.profiles_revision)
 
 

@@ -63,10 +63,9 @@ class PlaylistIndex:
     semantic_share: Matrix
 
     @classmethod
-    def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec) -> "PlaylistIndex":
-        """Arrays of playlists' profiles, scaled as the version says."""
+    def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec, dimensions: int) -> "PlaylistIndex":
+        """Arrays of playlists' profiles, of any number of them, scaled as the version says."""
         playlists = tuple(each.playlist for each in profiles)
-        dimensions = len(profiles[0].embedding) if profiles else 0
         nothing = np.full(dimensions, np.nan, np.float32)
         known = [each.song_count >= MINIMUM_SONGS for each in profiles]
         centroids = [

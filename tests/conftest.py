@@ -145,7 +145,7 @@ def _train_into(settings: RegistrySettings, library: Path) -> None:
     with open_database(settings) as database:
         workspace = Workspace(database, ArtifactStore(settings.artifacts_folder), settings)
         import_file(workspace, library)
-        retrain(workspace, profile("bundled", epochs=1), Silent())
+        retrain(workspace, profile("bundled", epochs=2), Silent())
 
 
 def _copy(template: RegistrySettings, clone: Callable[[str], str], home: Path) -> RegistrySettings:

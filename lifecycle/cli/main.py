@@ -1,5 +1,7 @@
 """`autosort`: the command line. Commands parse, call and print; what they do is done elsewhere."""
 
+import lifecycle.cli.started  # noqa: F401, I001 - first, so that it is early
+
 import os
 
 import typer

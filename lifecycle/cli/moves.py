@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from lifecycle.cli.output import JsonOption, ReasonOption, reporting
+from lifecycle.cli.started import STARTED
 from lifecycle.cli.tables import decision_table
 from lifecycle.promotion import Moved
 from lifecycle.workspace import open_workspace
@@ -21,7 +22,7 @@ def promote(
     from lifecycle import promotion
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        moved = promotion.promote(workspace, version, output.progress, force=force, reason=reason)
+        moved = promotion.promote(workspace, version, output.progress, force=force, reason=reason, asked=STARTED)
         output.show(_document(moved), lambda console: _print_moved(console, moved))
 
 
@@ -35,7 +36,7 @@ def rollback(
     from lifecycle import promotion
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        moved = promotion.roll_back(workspace, output.progress, version, now=now, reason=reason)
+        moved = promotion.roll_back(workspace, output.progress, version, now=now, reason=reason, asked=STARTED)
         output.show(_document(moved), lambda console: _print_moved(console, moved))
 
 

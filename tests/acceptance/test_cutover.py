@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lifecycle.workspace import Workspace
 from registry import versions
-from tests.support.command_line import CommandLine
+from tests.support.command_line import PROMOTE_V2, CommandLine
 from tests.support.service import served
 
 Matrix = npt.NDArray[np.float32]
@@ -42,8 +42,8 @@ def test_no_request_fails_or_mixes_versions_while_the_pointer_moves(
             client.start()
         try:
             for _ in range(MOVES):
-                _move_and_wait(trained_autosort, url, "promote", "v2")
-                _move_and_wait(trained_autosort, url, "rollback", "v1")
+                _move_and_wait(trained_autosort, url, PROMOTE_V2)
+                _move_and_wait(trained_autosort, url, ("rollback", "v1"))
         finally:
             stop.set()
             for client in clients:
@@ -60,12 +60,12 @@ def test_no_request_fails_or_mixes_versions_while_the_pointer_moves(
     assert (status["live"], status["generation"]) == ("v1", 2 * MOVES + 1)
 
 
-def _move_and_wait(line: CommandLine, url: str, command: str, version: str) -> None:
+def _move_and_wait(line: CommandLine, url: str, command: tuple[str, ...]) -> None:
     """Move the pointer, wait until the server follows, and let the clients ask for a while."""
-    generation = line.run(command, version).document["generation"]
+    generation = line.run(*command).document["generation"]
     deadline = time.monotonic() + 30
-    while httpx.get(f"{url}/live").json() != {"model_version": version, "generation": generation}:
-        assert time.monotonic() < deadline, f"the server did not follow to {version}"
+    while httpx.get(f"{url}/live").json() != {"model_version": command[1], "generation": generation}:
+        assert time.monotonic() < deadline, f"the server did not follow to {command[1]}"
         time.sleep(0.05)
     time.sleep(0.5)
 

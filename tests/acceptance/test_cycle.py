@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import CommandLine
+from tests.support.command_line import PROMOTE_V2, CommandLine
 
 
 @pytest.mark.xdist_group("cycle")
@@ -18,7 +18,7 @@ def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, 
     assert not any(again["added"].values())
     assert not any(again["changed"].values())
 
-    retrained = run("retrain", "--epochs", "1").document
+    retrained = run("retrain", "--epochs", "2").document
     assert (retrained["version"], retrained["stage"], retrained["live"]) == ("v2", "ready", "v1")
     assert set(retrained["evaluation"]["regimes"]) == {"unseen_song", "unseen_playlist"}
 
@@ -28,9 +28,14 @@ def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, 
     nothing = {"missing": 0, "stale": 0, "quarantined": 0, "orphaned": 0, "playlists": 0}
     assert [each["coverage"] for each in before["versions"]] == [nothing, nothing]
 
-    promoted = run("promote", "v2", "--reason", "a test").document
+    promoted = run(*PROMOTE_V2).document
     assert (promoted["live"], promoted["previous"], promoted["generation"]) == ("v2", "v1", 2)
-    assert promoted["decision"]["passed"]
+    assert {each["rule"] for each in promoted["decision"]["verdicts"]} == {
+        "artifact",
+        "coverage",
+        "index",
+        "evaluation",
+    }
 
     matched = run("match", "song-00001").document
     assert (matched["model_version"], matched["generation"]) == ("v2", 2)
@@ -73,7 +78,7 @@ def test_a_song_that_changes_after_the_promotion_reaches_the_version_that_a_roll
     trained_autosort: CommandLine, tmp_path: Path
 ) -> None:
     run = trained_autosort.run
-    run("promote", "v2")
+    run(*PROMOTE_V2)
     changes = tmp_path / "changes.jsonl"
     changes.write_text(
         '{"kind": "song", "song_id": "song-00001", "title": "Another Title", "description": "Quite another song."}\n'

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from registry.settings import RegistrySettings
-from tests.support.command_line import CommandLine
+from tests.support.command_line import PROMOTE_V2, CommandLine
 
 
 def _summary(line: CommandLine) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def test_a_retraining_killed_at_every_stage_ends_as_an_undisturbed_one(
     trained_template: RegistrySettings,
 ) -> None:
     autosort.run("import", str(small_library))
-    retrain = ("retrain", "--epochs", "1")
+    retrain = ("retrain", "--epochs", "2")
     url = settings.database_url.get_secret_value() if settings.database_url else ""
 
     def embedding_v1() -> bool:
@@ -78,10 +78,10 @@ def test_a_killed_promotion_leaves_pointer_stages_and_audit_log_in_agreement(
     trained_autosort: CommandLine, delay: float
 ) -> None:
     begun = time.monotonic()
-    trained_autosort.kill_once(lambda: time.monotonic() - begun > delay, "promote", "v2")
+    trained_autosort.kill_once(lambda: time.monotonic() - begun > delay, *PROMOTE_V2)
 
     _agree(trained_autosort)
-    trained_autosort.run("promote", "v2")
+    trained_autosort.run(*PROMOTE_V2)
     status = _summary(trained_autosort)
     assert (status["live"], status["previous"], status["generation"]) == ("v2", "v1", 2)
     _agree(trained_autosort)

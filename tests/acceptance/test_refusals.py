@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from registry.settings import RegistrySettings
-from tests.support.command_line import CommandLine
+from tests.support.command_line import PROMOTE_V2, CommandLine
 
 
 def _artifact(settings: RegistrySettings, line: CommandLine, version: str) -> Path:
@@ -89,7 +89,7 @@ def test_songs_that_came_after_the_embedding(trained_autosort: CommandLine, tmp_
 
 
 def test_of_two_promotions_at_the_same_moment_one_wins_and_the_other_is_told(trained_autosort: CommandLine) -> None:
-    both = [trained_autosort.start("promote", "v2") for _ in range(2)]
+    both = [trained_autosort.start(*PROMOTE_V2) for _ in range(2)]
     ended = [(process.communicate(), process.returncode) for process in both]
 
     assert sorted(code for _, code in ended) == [0, 1], ended
@@ -101,6 +101,24 @@ def test_of_two_promotions_at_the_same_moment_one_wins_and_the_other_is_told(tra
     assert len([each for each in trained_autosort.run("history").document if each["action"] == "promote"]) == 2
 
 
+def test_a_version_that_is_worse_goes_live_only_by_force_and_with_a_reason(
+    trained_autosort: CommandLine, trained_settings: RegistrySettings
+) -> None:
+    url = trained_settings.database_url.get_secret_value() if trained_settings.database_url else ""
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE evaluations SET report = report || '{\"mrr\": 0.1}' WHERE version = 'v2'")
+
+    refused = trained_autosort.run("promote", "v2", code=1).document
+    assert refused["error"] == "GateClosed"
+    assert "MRR" in refused["message"]
+    assert "reason" in trained_autosort.run("promote", "v2", "--force", code=1).document["remedy"]
+    _unchanged(trained_autosort)
+
+    assert trained_autosort.run("promote", "v2", "--force", "--reason", "we must").document["live"] == "v2"
+    act = trained_autosort.run("history").document[0]
+    assert (act["reason"], act["evidence"]["forced"], act["evidence"]["passed"]) == ("we must", True, False)
+
+
 def test_promoting_what_is_live_already_changes_nothing(trained_autosort: CommandLine) -> None:
     again = trained_autosort.run("promote", "v1").document
 
@@ -109,7 +127,7 @@ def test_promoting_what_is_live_already_changes_nothing(trained_autosort: Comman
 
 
 def test_a_second_rollback_does_not_bring_back_what_was_fled_from(trained_autosort: CommandLine) -> None:
-    trained_autosort.run("promote", "v2")
+    trained_autosort.run(*PROMOTE_V2)
     trained_autosort.run("rollback")
 
     refused = trained_autosort.run("rollback", code=1).document
@@ -120,7 +138,7 @@ def test_a_second_rollback_does_not_bring_back_what_was_fled_from(trained_autoso
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_retiring_what_is_needed(trained_autosort: CommandLine, version: str) -> None:
-    trained_autosort.run("promote", "v2")
+    trained_autosort.run(*PROMOTE_V2)
 
     assert trained_autosort.run("retire", version, code=1).document["error"] == "Refused"
 

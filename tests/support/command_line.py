@@ -13,6 +13,10 @@ from typing import Any
 AUTOSORT = Path(sys.executable).parent / "autosort"
 
 
+PROMOTE_V2 = ("promote", "v2", "--force", "--reason", "a test")
+"""For tests that are not about the evaluation: the small library's v2 may well be no better than its v1."""
+
+
 @dataclass
 class Finished:
     """What became of a command: its exit code, its JSON document and what it printed on stderr."""

@@ -1,0 +1,27 @@
+"""What benchmarks share: the command line as a user has it, in a home of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+AUTOSORT = Path(sys.executable).parent / "autosort"
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A home of the benchmark's own and the embedded Postgres."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return {**inherited, "AUTOSORT_HOME": str(home)}
+
+
+def autosort(home: Path, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Run a command to its end, its progress on this terminal, and give its JSON document."""
+    print("$ autosort", *arguments, flush=True)
+    done = subprocess.run(
+        [str(AUTOSORT), *arguments, "--json"], env=environment(home), stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"autosort {' '.join(arguments)} exited with {done.returncode}: {done.stdout}")
+    return json.loads(done.stdout)
