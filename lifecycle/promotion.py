@@ -57,12 +57,12 @@ def promote(
         _refuse_if_raced(before, name, asked)
         return Moved(before, moved=False)
     with workspace.database.transaction() as connection:
+        catalogue.refresh_texts(connection)
         _require_servable(connection, version)
     workspace.artifacts.verified(version.spec.embedder.artifact)
     evaluations = _evaluations(workspace, version, before.live, progress)
     with workspace.database.transaction() as connection:
         pointer.lock(connection)
-        catalogue.refresh_texts(connection)
         decision = gate.decide(_evidence(connection, version, before.live, evaluations))
         gate.require_open(decision, force=force)
         after = pointer.move(

@@ -14,7 +14,6 @@ from registry.versions import ModelVersion
 def read_status(workspace: Workspace) -> dict[str, Any]:
     """The state of everything, as one JSON object."""
     with workspace.database.transaction() as connection:
-        catalogue.refresh_texts(connection)
         present = pointer.read(connection)
         counts = catalogue.counts(connection)
         return {

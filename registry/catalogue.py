@@ -58,6 +58,7 @@ def merge(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]
     Everything happens in the connection's transaction. Merging the same records twice changes nothing. Removals come
     last, whatever their line.
     """
+    connection.execute(_SQL["lock_merges"])
     connection.execute(_SQL["create_staging"])
     _stage(connection, records)
     counts = MergeCounts(added={}, changed={}, removed=0, dangling=[])

@@ -31,6 +31,10 @@ _BROKEN_RULES: dict[str, tuple[type[AutosortError], str, str]] = {
 }
 
 
+_UNREACHABLE = ("08", "57P", "28", "3D")
+"""SQLSTATE classes of a server that is not there for us: connection, shutdown, authorization, unknown database."""
+
+
 class Database:
     """A pool of connections to one Postgres. Every connection speaks pgvector and uses no prepared statements.
 
@@ -93,7 +97,7 @@ class Database:
         try:
             yield
         except (psycopg.OperationalError, PoolTimeout) as error:
-            raise _unavailable(self._url, error) from error
+            raise _operational_error(self._url, error) from error
         except psycopg.ProgrammingError as error:
             raise _programming_error(self._url, error) from error
         except psycopg.Error as error:
@@ -158,8 +162,11 @@ def _configure(connection: psycopg.Connection[DictRow]) -> None:
     connection.commit()
 
 
-def _unavailable(url: str, error: Exception) -> DatabaseUnavailable:
+def _operational_error(url: str, error: Exception) -> DatabaseError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if state is not None and not state.startswith(_UNREACHABLE):
+        return DatabaseError(f"Postgres could not do it: {reason}.", "Mend that, then run the same command again.")
     return DatabaseUnavailable(
         f"The database {describe(url)} cannot be reached: {reason}",
         "Check that Postgres runs and that DATABASE_URL is right, then run the same command again: nothing is lost.",

@@ -1,6 +1,5 @@
 """The Postgres that comes with the toolkit, for whoever has none: started on demand, on a Unix socket only."""
 
-import os
 import shutil
 import subprocess
 import warnings
@@ -45,7 +44,6 @@ def _make_data_folder(folder: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     _server_of(draft, start=False).ensure_pgdata_inited()
-    os.sync()
     draft.rename(folder)
 
 

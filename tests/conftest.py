@@ -2,8 +2,11 @@
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -23,6 +26,7 @@ from training.configuration import profile
 
 _numbers = itertools.count(1)
 
+SHARED_FOLDER = "AUTOSORT_TESTS_SHARED_FOLDER"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -30,18 +34,30 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 def _environment() -> Iterator[None]:
     """No test may touch the user's own home or database; what tests start must find neither."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AUTOSORT_")]:
+        for name in [name for name in os.environ if name.startswith("AUTOSORT_") and name != SHARED_FOLDER]:
             patch.delenv(name)
         patch.delenv("DATABASE_URL", raising=False)
         patch.setenv("TOKENIZERS_PARALLELISM", "false")
         yield
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all processes of this run share; the first process hands it to the others."""
+    if not hasattr(config, "workerinput"):
+        # Not one of pytest's own: those become unreadable to Postgres' user when another run of root's starts.
+        os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="autosort-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Delete the folder once every process is done with it."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(SHARED_FOLDER), ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder() -> Path:
     """A folder that all processes of one test run share."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    return Path(os.environ[SHARED_FOLDER])
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +72,7 @@ def clone(postgres: str) -> Callable[[str], str]:
 
     def make(template: str) -> str:
         name = f"test_{os.getpid()}_{next(_numbers)}"
-        with psycopg.connect(postgres, autocommit=True) as connection:
-            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
-            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        _administer(postgres, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
         return postgres.replace("/postgres?", f"/{name}?")
 
     return make
@@ -73,9 +87,11 @@ def migrated(clone: Callable[[str], str], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def settings(tmp_path: Path, clone: Callable[[str], str], migrated: str) -> RegistrySettings:
+def settings(tmp_path: Path, postgres: str, clone: Callable[[str], str], migrated: str) -> Iterator[RegistrySettings]:
     """Settings of a home and a database of the test's own, migrated and empty."""
-    return _settings(tmp_path / "home", clone(migrated))
+    url = clone(migrated)
+    yield _settings(tmp_path / "home", url)
+    _administer(postgres, "DROP DATABASE {} WITH (FORCE)", _name(url))
 
 
 @pytest.fixture
@@ -120,10 +136,16 @@ def trained_template(
 
 @pytest.fixture
 def trained_settings(
-    trained_template: RegistrySettings, clone: Callable[[str], str], tmp_path: Path
-) -> RegistrySettings:
+    trained_template: RegistrySettings, postgres: str, clone: Callable[[str], str], tmp_path: Path
+) -> Iterator[RegistrySettings]:
     """Settings of a copy, the test's own, of the trained home and database."""
-    return _copy(trained_template, clone, tmp_path / "home")
+    home = tmp_path / "trained"
+    for folder in ("artifacts", "datasets"):
+        _link_tree(trained_template.home / folder, home / folder)
+    assert trained_template.database_url is not None
+    url = clone(_name(trained_template.database_url.get_secret_value()))
+    yield _settings(home, url)
+    _administer(postgres, "DROP DATABASE {} WITH (FORCE)", _name(url))
 
 
 @pytest.fixture
@@ -148,12 +170,9 @@ def _train_into(settings: RegistrySettings, library: Path) -> None:
         retrain(workspace, profile("bundled", epochs=2), Silent())
 
 
-def _copy(template: RegistrySettings, clone: Callable[[str], str], home: Path) -> RegistrySettings:
-    home.mkdir(parents=True)
-    for folder in ("artifacts", "datasets"):
-        _link_tree(template.home / folder, home / folder)
-    assert template.database_url is not None
-    return _settings(home, clone(_name(template.database_url.get_secret_value())))
+def _administer(url: str, statement: LiteralString, *names: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def _link_tree(source: Path, target: Path) -> None:

@@ -139,8 +139,11 @@ class _Steps(TrainerCallback):
         control: "TrainerControl",  # noqa: ARG002
         **_: object,
     ) -> None:
-        os.sync()
-        (Path(args.output_dir or "") / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
+        checkpoint = Path(args.output_dir or "") / f"checkpoint-{state.global_step}"
+        for path in filter(Path.is_file, checkpoint.rglob("*")):
+            with path.open("rb") as file:
+                os.fsync(file)
+        (checkpoint / _COMPLETE).touch()
 
 
 def _load(base: Path, prompts: Prompts) -> SentenceTransformer:

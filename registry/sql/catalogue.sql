@@ -1,3 +1,7 @@
+-- name: lock_merges
+-- Merges happen one after the other: two that touch the same songs in different order would block each other for good.
+SELECT pg_advisory_xact_lock(7120114117)
+
 -- name: create_staging
 -- Where the records of one import wait for their merge, with the line each came from.
 CREATE TEMPORARY TABLE staged (
@@ -137,12 +141,13 @@ WHERE kind = 'removal' AND staged.playlist_id = playlists.playlist_id AND staged
 RETURNING false AS added
 
 -- name: unrendered_songs
--- Songs without a text under a template, locked so that none changes between being read and having its hash written.
+-- Songs without a text under a template, locked so that none changes between being read and having its hash written;
+-- those that somebody is changing right now are left to whoever does.
 SELECT songs.* FROM songs
 WHERE NOT EXISTS (
     SELECT FROM song_texts WHERE song_texts.song_id = songs.song_id AND song_texts.template = %(template)s
 )
-LIMIT %(limit)s FOR SHARE OF songs
+LIMIT %(limit)s FOR SHARE OF songs SKIP LOCKED
 
 -- name: write_texts
 INSERT INTO song_texts (template, song_id, content_hash)
