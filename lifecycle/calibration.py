@@ -3,11 +3,11 @@
 from dataclasses import replace
 from hashlib import sha256
 
-from lifecycle.evaluation import EncodedDataset, relevance, training_profiles
+from lifecycle.evaluation import EncodedDataset, training_profiles
 from registry.versions import MatchSpec
 from serving.calibration import calibrate, measure_features, uncalibrated
 from serving.matching import PlaylistIndex
-from training.dataset import PairDataset
+from training.dataset import PairDataset, relevance
 from training.splits import Split
 
 _SONGS = 500
@@ -32,7 +32,8 @@ def calibrated_matching(sample: PairDataset, vectors: EncodedDataset) -> MatchSp
     songs = [sample.songs[each] for each in sample.songs]
     spec = uncalibrated(measure_features(songs))
     index = PlaylistIndex.build(training_profiles(sample, vectors, list(sample.playlists)), spec, vectors.dimensions)
-    belongs = relevance(sample.pairs, list(sample.songs), list(sample.playlists))
+    holding = [(pair.song_id, pair.playlist_id) for pair in sample.pairs]
+    belongs = relevance(holding, list(sample.songs), list(sample.playlists))
     return calibrate(vectors.of_songs(list(sample.songs)), songs, index, belongs, spec)
 
 

@@ -20,7 +20,7 @@ from registry.records import Song
 from registry.vectors import StoredProfile
 from registry.versions import MatchSpec, ModelVersion
 from serving.matching import SIGNALS, PlaylistIndex, features_of, match_songs
-from training.dataset import LabelledPair, PairDataset
+from training.dataset import PairDataset, relevance
 from training.metrics import Relevance, Scores, evaluate_ranking
 from training.splits import REGIMES, Split
 
@@ -135,15 +135,6 @@ def training_profiles(
     return [_profile(dataset, vectors, each, members.get(each, [])) for each in playlist_ids]
 
 
-def relevance(
-    pairs: Sequence[LabelledPair], song_ids: Sequence[str], playlist_ids: Sequence[str]
-) -> npt.NDArray[np.bool_]:
-    """Which playlists hold which songs, shape (songs, playlists)."""
-    holding = {(pair.song_id, pair.playlist_id) for pair in pairs}
-    rows = [[(song, playlist) in holding for playlist in playlist_ids] for song in song_ids]
-    return np.array(rows, np.bool_).reshape(len(song_ids), len(playlist_ids))
-
-
 def _dataset_of(version: ModelVersion, known: Sequence[ModelVersion]) -> str:
     """The version's own dataset; for the base model, the latest that any version was trained on."""
     if version.spec.training is not None:
@@ -163,7 +154,7 @@ def _dataset_regime(split: Split, spec: MatchSpec, dataset: PairDataset, vectors
     held_out = {pair.playlist_id for pair in dataset.select(Split.UNSEEN_PLAYLIST)}
     playlists = sorted(held_out if split is Split.UNSEEN_PLAYLIST else set(dataset.playlists) - held_out)
     index = PlaylistIndex.build(training_profiles(dataset, vectors, playlists), spec, vectors.dimensions)
-    relevant = relevance(pairs, songs, playlists)
+    relevant = relevance([(pair.song_id, pair.playlist_id) for pair in pairs], songs, playlists)
     return Regime(split.value, [dataset.songs[each] for each in songs], vectors.of_songs(songs), index, relevant)
 
 

@@ -19,6 +19,7 @@ from registry.texts import render_playlist, render_song
 from registry.vectors import StoredProfile, VectorSet
 from registry.versions import ModelVersion
 from serving.matching import PlaylistIndex
+from training.dataset import relevance
 from training.splits import Split
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ def _file_regimes(
     for split, candidates in ((Split.UNSEEN_SONG, profiles), (Split.UNSEEN_PLAYLIST, strangers)):
         index = PlaylistIndex.build(candidates, spec, version.spec.embedder.dimensions)
         ids = [each.playlist_id for each in index.playlists]
-        held = [each for each in songs if any((each, playlist) in library.holding for playlist in ids)]
+        among = [(song, playlist) for song, playlist in sorted(library.holding) if playlist in set(ids)]
+        held = sorted({song for song, _ in among} & vectors.keys())
         if held:
-            relevant = np.array([[(song, playlist) in library.holding for playlist in ids] for song in held])
+            relevant = relevance(among, held, ids)
             queries = np.array([vectors[each] for each in held], np.float32)
             regimes.append(Regime(split.value, [library.songs[each] for each in held], queries, index, relevant))
     return regimes

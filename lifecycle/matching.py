@@ -24,7 +24,8 @@ def match_queries(
     with workspace.database.transaction() as connection:
         answering = _answering(workspace, connection, version)
         songs = [song for query in queries for song in _find(connection, query)]
-        results = matcher.match(connection, answering, songs, top_k=top_k)
+        recorded = matcher.look_up(connection, answering, songs)
+    results = matcher.match(answering, songs, recorded, top_k=top_k)
     return {
         "model_version": answering.version.version,
         "generation": answering.generation,

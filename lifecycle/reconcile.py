@@ -43,6 +43,18 @@ class Reconciled:
     coverage: Coverage | None = None
 
 
+@dataclass(frozen=True)
+class _Work:
+    """One reconciliation: what it works on, with what, and what it has done."""
+
+    workspace: Workspace
+    version: ModelVersion
+    vectors: VectorSet
+    encoder: "Callable[[], Encoder]"
+    progress: Progress
+    done: Reconciled
+
+
 def reconcile(workspace: Workspace, name: str, progress: Progress) -> Reconciled:
     """Bring one version's vectors up to the catalogue, and make the version ready once they are whole.
 
@@ -51,25 +63,20 @@ def reconcile(workspace: Workspace, name: str, progress: Progress) -> Reconciled
         ArtifactError: its model is missing, unsafe or changed.
     """
     version = _open(workspace, name)
-    vectors = VectorSet(version)
     encoder = cache(lambda: workspace.load_encoder(version.spec.embedder))
-    done = Reconciled(name)
+    work = _Work(workspace, version, VectorSet(version), encoder, progress, Reconciled(name))
     # Songs may change meanwhile; each round takes up what the last one could not see.
     for _ in range(_ROUNDS):
-        with workspace.database.transaction() as connection:
-            catalogue.refresh_texts(connection)
-            vectors.release_changed(connection)
-            done.deleted += vectors.delete_orphans(connection)
-            coverage = vectors.coverage(connection)
+        coverage = _clean_up(work)
         if coverage.complete:
             break
-        _embed_songs(workspace, vectors, version, encoder, coverage, done, progress)
-        _embed_playlists(workspace, vectors, version, encoder, coverage, done, progress)
+        _embed_songs(work, coverage.missing + coverage.stale)
+        _embed_playlists(work, coverage.playlists)
     with workspace.database.transaction() as connection:
-        done.coverage = vectors.coverage(connection)
-        if done.coverage.complete:
-            _make_ready(connection, vectors, version.version)
-    return done
+        work.done.coverage = work.vectors.coverage(connection)
+        if work.done.coverage.complete:
+            _make_ready(connection, work)
+    return work.done
 
 
 def reconcile_all(workspace: Workspace, progress: Progress) -> list[Reconciled]:
@@ -91,41 +98,41 @@ def _open(workspace: Workspace, name: str) -> ModelVersion:
     return version
 
 
-def _make_ready(connection: Connection, vectors: VectorSet, version: str) -> None:
-    vectors.attach(connection)
-    if versions.get(connection, version).stage is Stage.EMBEDDING:
-        versions.move(connection, version, Stage.READY)
+def _clean_up(work: _Work) -> Coverage:
+    """Render what changed, delete what is gone, and count what is left to do."""
+    with work.workspace.database.transaction() as connection:
+        catalogue.refresh_texts(connection)
+        work.vectors.release_changed(connection)
+        work.done.deleted += work.vectors.delete_orphans(connection)
+        return work.vectors.coverage(connection)
 
 
-def _embed_songs(
-    workspace: Workspace,
-    vectors: VectorSet,
-    version: ModelVersion,
-    encoder: "Callable[[], Encoder]",
-    coverage: Coverage,
-    done: Reconciled,
-    progress: Progress,
-) -> None:
-    waiting = coverage.missing + coverage.stale
+def _make_ready(connection: Connection, work: _Work) -> None:
+    work.vectors.attach(connection)
+    if versions.get(connection, work.version.version).stage is Stage.EMBEDDING:
+        versions.move(connection, work.version.version, Stage.READY)
+
+
+def _embed_songs(work: _Work, waiting: int) -> None:
     if not waiting:
         return
-    with progress.task(f"Embedding songs for {version.version}", waiting) as advance:
-        seen = 0
-        for page in _pages(workspace, vectors):
-            texts = [render_song(each.song, version.spec.text_template) for each in page]
-            embeddings, reasons = _embed(encoder(), texts)
-            _write_page(workspace, vectors, page, embeddings, reasons)
-            done.quarantined += len(reasons)
-            done.embedded += len(page) - len(reasons)
+    seen = 0
+    with work.progress.task(f"Embedding songs for {work.version.version}", waiting) as advance:
+        for page in _pages(work):
+            texts = [render_song(each.song, work.version.spec.text_template) for each in page]
+            embeddings, reasons = _embed(work.encoder(), texts)
+            _write_page(work, page, embeddings, reasons)
+            work.done.quarantined += len(reasons)
+            work.done.embedded += len(page) - len(reasons)
             seen += len(page)
             advance(seen)
 
 
-def _pages(workspace: Workspace, vectors: VectorSet) -> Iterator[list[PendingSong]]:
+def _pages(work: _Work) -> Iterator[list[PendingSong]]:
     after = ""
     while True:
-        with workspace.database.transaction() as connection:
-            page = vectors.pending_songs(connection, after=after, limit=PAGE)
+        with work.workspace.database.transaction() as connection:
+            page = work.vectors.pending_songs(connection, after=after, limit=PAGE)
         if not page:
             return
         after = page[-1].song.song_id
@@ -157,56 +164,39 @@ def _embed_halves(encoder: "Encoder", texts: Sequence[str]) -> tuple[Matrix, dic
     return np.concatenate([left, right]), reasons
 
 
-def _write_page(
-    workspace: Workspace,
-    vectors: VectorSet,
-    page: list[PendingSong],
-    embeddings: Matrix,
-    reasons: dict[int, str],
-) -> None:
+def _write_page(work: _Work, page: list[PendingSong], embeddings: Matrix, reasons: dict[int, str]) -> None:
     good = [row for row in range(len(page)) if row not in reasons]
-    with workspace.database.transaction() as connection:
-        vectors.write_songs(connection, [page[row] for row in good], embeddings[good])
+    with work.workspace.database.transaction() as connection:
+        work.vectors.write_songs(connection, [page[row] for row in good], embeddings[good])
         for row, reason in reasons.items():
-            vectors.quarantine(connection, page[row], reason)
+            work.vectors.quarantine(connection, page[row], reason)
 
 
-def _embed_playlists(
-    workspace: Workspace,
-    vectors: VectorSet,
-    version: ModelVersion,
-    encoder: "Callable[[], Encoder]",
-    coverage: Coverage,
-    done: Reconciled,
-    progress: Progress,
-) -> None:
-    after = ""
-    with progress.task(f"Embedding playlists for {version.version}", coverage.playlists) as advance:
-        seen = 0
-        while page := _next_playlists(workspace, vectors, after):
+def _embed_playlists(work: _Work, waiting: int) -> None:
+    after, seen = "", 0
+    with work.progress.task(f"Embedding playlists for {work.version.version}", waiting) as advance:
+        while page := _next_playlists(work, after):
             after = page[-1].playlist.playlist_id
-            profiles = _fresh_profiles(version, encoder, page)
-            with workspace.database.transaction() as connection:
-                vectors.write_profiles(connection, profiles)
-            done.profiles += len(page)
+            profiles = _fresh_profiles(work, page)
+            with work.workspace.database.transaction() as connection:
+                work.vectors.write_profiles(connection, profiles)
+            work.done.profiles += len(page)
             seen += len(page)
             advance(seen)
 
 
-def _next_playlists(workspace: Workspace, vectors: VectorSet, after: str) -> list[PendingPlaylist]:
-    with workspace.database.transaction() as connection:
-        return vectors.pending_playlists(connection, after=after, limit=PAGE)
+def _next_playlists(work: _Work, after: str) -> list[PendingPlaylist]:
+    with work.workspace.database.transaction() as connection:
+        return work.vectors.pending_playlists(connection, after=after, limit=PAGE)
 
 
-def _fresh_profiles(
-    version: ModelVersion, encoder: "Callable[[], Encoder]", page: list[PendingPlaylist]
-) -> list[FreshProfile]:
+def _fresh_profiles(work: _Work, page: list[PendingPlaylist]) -> list[FreshProfile]:
     """Profiles of playlists; only texts that have changed are embedded."""
-    template = version.spec.text_template
+    template = work.version.spec.text_template
     texts = [render_playlist(each.playlist, template) for each in page]
     hashes = [content_hash(text, template) for text in texts]
     new = [row for row, each in enumerate(page) if each.known_hash != hashes[row]]
-    embeddings = dict(zip(new, encoder().playlists([texts[row] for row in new]), strict=True)) if new else {}
+    embeddings = dict(zip(new, work.encoder().playlists([texts[row] for row in new]), strict=True)) if new else {}
     return [
         FreshProfile(each.playlist.playlist_id, each.revision, hashes[row], embeddings.get(row))
         for row, each in enumerate(page)

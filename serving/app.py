@@ -87,7 +87,9 @@ def _add_endpoints(app: FastAPI) -> None:
         """The playlists that songs belong in, by the live version."""
         with database.transaction() as connection:
             songs = _songs_of(body, matcher.resolve_songs(connection, [e.song_id for e in body.songs if e.song_id]))
-            results = matcher.match(connection, answering, songs, top_k=body.top_k)
+            recorded = matcher.look_up(connection, answering, songs)
+        # No connection is held from here on: embedding may have to wait for its turn.
+        results = matcher.match(answering, songs, recorded, top_k=body.top_k)
         for asked, result in zip(body.songs, results, strict=True):
             result["song"]["song_id"] = asked.song_id
         return MatchResponse.model_validate(

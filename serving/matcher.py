@@ -1,6 +1,6 @@
 """Matching songs of the catalogue, or songs that are told, with one version from the first step to the last."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,29 +71,47 @@ def resolve_songs(connection: Connection, song_ids: Sequence[str]) -> list[Song]
     return [known[each] for each in song_ids]  # type: ignore[index]
 
 
-def match(connection: Connection, answering: Answering, songs: Sequence[Song], *, top_k: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Recorded:
+    """What the database knows of songs: current vectors, and the playlists that hold them, by song id."""
+
+    vectors: Mapping[str, Matrix]
+    holders: Mapping[str, set[str]]
+
+
+def look_up(connection: Connection, answering: Answering, songs: Sequence[Song]) -> Recorded:
+    """Read what is on record of songs, so that matching them needs the database no more."""
+    song_ids = [song.song_id for song in songs]
+    vectors = VectorSet(answering.version).song_vectors(connection, song_ids)
+    return Recorded(vectors, catalogue.memberships_of(connection, song_ids))
+
+
+def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, top_k: int) -> list[dict[str, Any]]:
     """The best playlists of each song, best first, with each signal's share of the score.
 
     Vectors on record are used for songs of the catalogue; others are embedded now, by the same version.
     """
-    vectors = song_vectors(connection, answering, songs)
+    vectors = _vectors(answering, songs, recorded)
     scores = match_songs(vectors, songs, answering.index, answering.version.spec.matching)
-    holders = catalogue.memberships_of(connection, [song.song_id for song in songs])
+    nobody: set[str] = set()
     return [
-        {"song": _song_json(song), "matches": _best(answering, scores, row, holders.get(song.song_id, set()), top_k)}
+        {
+            "song": _song_json(song),
+            "matches": _best(answering, scores, row, recorded.holders.get(song.song_id, nobody), top_k),
+        }
         for row, song in enumerate(songs)
     ]
 
 
-def song_vectors(connection: Connection, answering: Answering, songs: Sequence[Song]) -> Matrix:
+def _vectors(answering: Answering, songs: Sequence[Song], recorded: Recorded) -> Matrix:
     """The songs' vectors in the version's space, shape (n, d): those on record, the others embedded now."""
-    known = VectorSet(answering.version).song_vectors(connection, [song.song_id for song in songs])
-    missing = [song for song in songs if song.song_id not in known]
+    vectors = dict(recorded.vectors)
+    missing = [song for song in songs if song.song_id not in vectors]
     if missing:
         template = answering.version.spec.text_template
         fresh = answering.encoder().songs([render_song(song, template) for song in missing])
-        known |= {song.song_id: vector for song, vector in zip(missing, fresh, strict=True)}
-    return np.array([known[song.song_id] for song in songs], np.float32)
+        vectors |= {song.song_id: vector for song, vector in zip(missing, fresh, strict=True)}
+    return np.array([vectors[song.song_id] for song in songs], np.float32)
 
 
 def _best(answering: Answering, scores: MatchScores, row: int, holders: set[str], top_k: int) -> list[dict[str, Any]]:

@@ -144,10 +144,13 @@ def scaled_features(features: Mapping[str, float], spec: MatchSpec) -> list[floa
 
 def _acoustic_similarity(songs: Matrix, playlists: Matrix) -> Matrix:
     """Gaussian similarity over the features that both have; shape (n, p), NaN where there are none."""
-    differences = np.abs(songs[:, None, :] - playlists[None, :, :])
-    known = ~np.isnan(differences)
-    total = np.where(known, differences, 0.0).sum(axis=2)
-    count = known.sum(axis=2)
+    total = np.zeros((len(songs), len(playlists)), np.float32)
+    count = np.zeros_like(total)
+    # Feature by feature: all at once would take as much memory again for each of them.
+    for song, playlist in zip(songs.T, playlists.T, strict=True):
+        difference = np.abs(song[:, None] - playlist[None, :])
+        total += np.nan_to_num(difference)
+        count += ~np.isnan(difference)
     return np.where(count > 0, np.exp(-((total / np.maximum(count, 1)) ** 2)), np.nan).astype(np.float32)
 
 

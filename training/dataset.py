@@ -4,13 +4,15 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
+import numpy.typing as npt
 
 from registry.errors import BadInput, NotFound
 from registry.records import CatalogueSnapshot, Playlist, Song
@@ -184,6 +186,23 @@ def _assemble(snapshot: CatalogueSnapshot, template: int, split_of: Callable[[st
         playlists={each.playlist_id: each for each in snapshot.playlists if each.playlist_id in playlists},
         pairs=pairs,
     )
+
+
+def relevance(
+    holding: Iterable[tuple[str, str]], song_ids: Sequence[str], playlist_ids: Sequence[str]
+) -> npt.NDArray[np.bool_]:
+    """Which playlists hold which songs, shape (songs, playlists).
+
+    Args:
+        holding: (song id, playlist id); those that name neither a row nor a column are passed over.
+    """
+    rows = {song_id: row for row, song_id in enumerate(song_ids)}
+    columns = {playlist_id: column for column, playlist_id in enumerate(playlist_ids)}
+    relevant = np.zeros((len(rows), len(columns)), np.bool_)
+    for song_id, playlist_id in holding:
+        if song_id in rows and playlist_id in columns:
+            relevant[rows[song_id], columns[playlist_id]] = True
+    return relevant
 
 
 def check_enough(dataset: PairDataset) -> None:

@@ -17,7 +17,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from transformers import PrinterCallback, TrainerCallback
 
 from training.configuration import TrainingConfiguration
-from training.dataset import LabelledPair, PairDataset
+from training.dataset import PairDataset, relevance
 from training.metrics import RankingMetrics, evaluate_ranking
 from training.splits import Split
 
@@ -89,7 +89,7 @@ class DevelopmentEvaluator(BaseEvaluator):
         self._playlists = sorted({pair.playlist_id for pair in pairs + dataset.select(Split.TRAIN)})
         self._song_texts = [dataset.song_text(each) for each in self._songs]
         self._playlist_texts = [dataset.playlist_text(each) for each in self._playlists]
-        self._relevant = _relevance(pairs, self._songs, self._playlists)
+        self._relevant = relevance([(pair.song_id, pair.playlist_id) for pair in pairs], self._songs, self._playlists)
 
     def __call__(  # type: ignore[override]
         self,
@@ -230,11 +230,3 @@ def _save(model: SentenceTransformer, folder: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     model.save_pretrained(str(target), safe_serialization=True, create_model_card=False)
     return target
-
-
-def _relevance(pairs: list[LabelledPair], songs: list[str], playlists: list[str]) -> np.ndarray[Any, Any]:
-    rows, columns = ({each: index for index, each in enumerate(ids)} for ids in (songs, playlists))
-    relevant = np.zeros((len(songs), len(playlists)), np.bool_)
-    for pair in pairs:
-        relevant[rows[pair.song_id], columns[pair.playlist_id]] = True
-    return relevant

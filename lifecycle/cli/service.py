@@ -29,7 +29,8 @@ def serve(
         # Opened here too, so that a database that is down is told plainly and before the server starts.
         with open_database(settings):
             logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-            output.show({"serving": f"http://{host}:{port}"}, lambda _: None)
+            address = f"http://{host}:{port}"
+            output.show({"serving": address}, lambda console: console.print(f"Serving on {address}; Ctrl-C ends it."))
             uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
 
 
