@@ -8,6 +8,7 @@ from typing import Any
 from lifecycle.workspace import Workspace
 from registry import catalogue
 from registry.imports.reader import BadRow, DroppedField, Row, detect_format, read_library
+from registry.imports.rows import shown
 from registry.records import CatalogueRecord
 
 
@@ -39,7 +40,7 @@ def import_file(workspace: Workspace, path: Path) -> ImportReport:
         merged = catalogue.merge(connection, _usable(path, report))
     report.added, report.changed, report.removed = merged.added, merged.changed, merged.removed
     report.unusable += [
-        BadRow(each.line, each.field, f"names '{each.value}', which neither this file nor the catalogue holds")
+        BadRow(each.line, each.field, f"names '{shown(each.value)}', which neither this file nor the catalogue holds")
         for each in merged.dangling
     ]
     report.unusable.sort(key=lambda row: row.line)

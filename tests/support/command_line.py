@@ -44,10 +44,17 @@ class CommandLine:
         assert process.returncode == code, f"{arguments} exited with {process.returncode}:\n{stdout}\n{stderr}"
         return Finished(process.returncode, stdout, stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command with --json; whoever starts it may kill it."""
+    def show(self, *arguments: str, code: int = 0) -> Finished:
+        """Run a command as a person does, without --json."""
+        process = self.start(*arguments, as_json=False)
+        stdout, stderr = process.communicate(timeout=600)
+        assert process.returncode == code, f"{arguments} exited with {process.returncode}:\n{stdout}\n{stderr}"
+        return Finished(process.returncode, stdout, stderr)
+
+    def start(self, *arguments: str, as_json: bool = True) -> subprocess.Popen[str]:
+        """Start a command, by default with --json; whoever starts it may kill it."""
         process = subprocess.Popen(
-            [str(AUTOSORT), *arguments, "--json"],
+            [str(AUTOSORT), *arguments, *(["--json"] if as_json else [])],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
