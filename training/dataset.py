@@ -27,6 +27,11 @@ FORMAT = 1
 MINIMUM_PAIRS = 40
 MINIMUM_PLAYLISTS = 4
 
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
+"""What json, pydantic, Arrow and datasets raise on files that are not as they were written."""
+
+_REBUILD = "Delete the folder and run `autosort retrain` to build it again."
+
 
 @dataclass(frozen=True)
 class LabelledPair:
@@ -103,20 +108,21 @@ class PairDataset:
 
         Raises:
             NotFound: it is not there.
-            BadInput: its content is not what was fingerprinted.
+            BadInput: it cannot be read, or its content is not what was fingerprinted.
         """
         source = folder / fingerprint
         if not source.is_dir():
             raise NotFound(
                 f"The dataset {fingerprint[:12]} is not in {folder}.", "Copy it there from the machine that built it."
             )
-        manifest = json.loads((source / "manifest.json").read_text())
-        dataset = cls._from_tables(manifest["template"], source)
-        if dataset.fingerprint != fingerprint:
-            raise BadInput(
-                f"The dataset in {source} was changed: its fingerprint is {dataset.fingerprint[:12]}.",
-                "Delete the folder and run `autosort retrain` to build it again.",
-            )
+        try:
+            manifest = json.loads((source / "manifest.json").read_text())
+            dataset = cls._from_tables(manifest["template"], source)
+            found = dataset.fingerprint
+        except _DAMAGE as error:
+            raise BadInput(f"The dataset in {source} is damaged: {type(error).__name__}.", _REBUILD) from error
+        if found != fingerprint:
+            raise BadInput(f"The dataset in {source} was changed: its fingerprint is {found[:12]}.", _REBUILD)
         return dataset
 
     @classmethod

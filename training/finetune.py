@@ -1,5 +1,6 @@
 """Contrastive fine-tuning with sentence-transformers' trainer, resumable after `kill -9`."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -12,10 +13,10 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.evaluation import BaseEvaluator
-from sentence_transformers.base.sampler import BatchSamplers
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from transformers import PrinterCallback, TrainerCallback
 
+from training.batches import BatchPlan, PlannedBatchSampler
 from training.configuration import TrainingConfiguration
 from training.dataset import PairDataset, relevance
 from training.metrics import RankingMetrics, evaluate_ranking
@@ -113,6 +114,14 @@ class DevelopmentEvaluator(BaseEvaluator):
 
 
 class _Trainer(SentenceTransformerTrainer):
+    plan: BatchPlan
+
+    def get_batch_sampler(
+        self, dataset: datasets.Dataset, batch_size: int, *_: object, seed: int = 0, **__: object
+    ) -> PlannedBatchSampler:
+        """Deal the pairs as planned."""
+        return PlannedBatchSampler(dataset, self.plan, batch_size=batch_size, seed=seed)
+
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leave out sentence-transformers' model card: the artifact has this project's own (`model_card.py`)."""
 
@@ -143,7 +152,7 @@ class _Steps(TrainerCallback):
         for path in filter(Path.is_file, checkpoint.rglob("*")):
             with path.open("rb") as file:
                 os.fsync(file)
-        (checkpoint / _COMPLETE).touch()
+        (checkpoint / _COMPLETE).write_text(json.dumps(_sizes(checkpoint)))
 
 
 def _load(base: Path, prompts: Prompts) -> SentenceTransformer:
@@ -164,6 +173,7 @@ def _trainer(
     on_progress: Progress,
 ) -> _Trainer:
     pairs = dataset.select(Split.TRAIN)
+    plan = BatchPlan(dataset, configuration.batch_size, configuration.seed)
     develops = bool(dataset.select(Split.DEVELOPMENT))
     rows = {
         "anchor": [dataset.playlist_text(pair.playlist_id) for pair in pairs],
@@ -171,7 +181,7 @@ def _trainer(
     }
     trainer = _Trainer(
         model=model,
-        args=_arguments(configuration, prompts, folder, len(pairs), develops=develops),
+        args=_arguments(configuration, prompts, folder, plan.length, develops=develops),
         train_dataset=datasets.Dataset.from_dict(rows),
         loss=MultipleNegativesRankingLoss(
             model, scale=configuration.scale, directions=("query_to_doc", "doc_to_query")
@@ -179,15 +189,15 @@ def _trainer(
         evaluator=DevelopmentEvaluator(dataset, prompts),
         callbacks=[_Steps(on_progress)],
     )
+    trainer.plan = plan
     trainer.remove_callback(PrinterCallback)  # stdout belongs to the command's result
     return trainer
 
 
 def _arguments(
-    configuration: TrainingConfiguration, prompts: Prompts, folder: Path, pairs: int, *, develops: bool
+    configuration: TrainingConfiguration, prompts: Prompts, folder: Path, batches: int, *, develops: bool
 ) -> SentenceTransformerTrainingArguments:
-    steps = max(1, pairs * configuration.epochs // configuration.batch_size)
-    every = max(1, steps // configuration.checkpoints)
+    every = max(1, batches * configuration.epochs // configuration.checkpoints)
     return SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         num_train_epochs=configuration.epochs,
@@ -195,7 +205,6 @@ def _arguments(
         learning_rate=configuration.learning_rate,
         warmup_steps=configuration.warmup,
         weight_decay=configuration.weight_decay,
-        batch_sampler=BatchSamplers.NO_DUPLICATES,
         prompts={"anchor": prompts.playlist, "positive": prompts.song},
         seed=configuration.seed,
         data_seed=configuration.seed,
@@ -215,14 +224,29 @@ def _arguments(
 
 
 def _last_complete_checkpoint(folder: Path) -> Path | None:
-    """The latest checkpoint whose writing came to its end; those that did not are deleted."""
+    """The latest checkpoint that was neither half written nor half deleted; those that were are deleted."""
     complete = []
     for checkpoint in folder.glob("checkpoint-*"):
-        if (checkpoint / _COMPLETE).exists():
+        if _is_complete(checkpoint):
             complete.append(checkpoint)
         else:
             shutil.rmtree(checkpoint)
     return max(complete, key=lambda each: int(each.name.removeprefix("checkpoint-")), default=None)
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    mark = checkpoint / _COMPLETE
+    try:
+        sizes = json.loads(mark.read_text()) if mark.is_file() else None
+    except ValueError:  # the mark itself was half written
+        sizes = None
+    return bool(sizes) and sizes == _sizes(checkpoint)
+
+
+def _sizes(checkpoint: Path) -> dict[str, int]:
+    """The size of each file of a checkpoint, but for the mark that holds them."""
+    files = (path for path in checkpoint.rglob("*") if path.is_file() and path.name != _COMPLETE)
+    return {path.relative_to(checkpoint).as_posix(): path.stat().st_size for path in sorted(files)}
 
 
 def _save(model: SentenceTransformer, folder: Path) -> Path:

@@ -31,5 +31,5 @@ def _apply(pairs: dict[tuple[str, str], str], said: Feedback) -> None:
         pairs.pop((said.playlist_id, said.song_id), None)
         return
     pairs.setdefault((said.playlist_id, said.song_id), "accepted")
-    if said.from_playlist_id is not None:
+    if said.from_playlist_id is not None and said.from_playlist_id != said.playlist_id:
         pairs.pop((said.from_playlist_id, said.song_id), None)

