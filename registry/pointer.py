@@ -11,7 +11,7 @@ from registry import versions
 from registry.database import Connection
 from registry.errors import PointerMoved
 from registry.queries import load_queries
-from registry.stages import Stage
+from registry.stages import Stage, check_move
 
 _SQL = load_queries("pointer")
 
@@ -84,17 +84,17 @@ def move(
 
     Raises:
         PointerMoved: somebody moved it since; nothing is changed.
-        IllegalMove: the version is not in a stage that can become live.
+        NotFound: there is no such version; nothing is changed.
+        IllegalMove: the version is live already, or not in a stage that can become live.
     """
     # Of two moves at once the later one waits here for the row, then finds the generation moved on.
+    present = lock(connection)
+    if present.generation != expected.generation:
+        raise _moved(present, expected)
+    check_move(version, versions.get(connection, version).stage, Stage.LIVE)
     parameters = {"version": version, "generation": expected.generation}
     if connection.execute(_SQL["compare_and_set"], parameters).rowcount != 1:
-        present = read(connection)
-        raise PointerMoved(
-            f"The live pointer moved while this command ran: {present.live} became live at generation "
-            f"{present.generation} (it was {expected.live} at {expected.generation}).",
-            "Nothing was changed by this command. Look at `autosort history`, then decide again.",
-        )
+        raise _moved(read(connection), expected)
     if expected.live is not None:
         versions.move(connection, expected.live, Stage.RETAINED)
     versions.move(connection, version, Stage.LIVE)
@@ -129,6 +129,14 @@ def last_move(connection: Connection) -> AuditEntry | None:
     """The act that made the live version live."""
     row = connection.execute(_SQL["last_move"]).fetchone()
     return AuditEntry.from_row(row) if row else None
+
+
+def _moved(present: Pointer, expected: Pointer) -> PointerMoved:
+    return PointerMoved(
+        f"The live pointer moved while this command ran: {present.live} became live at generation "
+        f"{present.generation} (it was {expected.live} at {expected.generation}).",
+        "Nothing was changed by this command. Look at `autosort history`, then decide again.",
+    )
 
 
 def _audit(

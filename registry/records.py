@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, NewType, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 SongId = NewType("SongId", str)
 PlaylistId = NewType("PlaylistId", str)
@@ -22,6 +22,16 @@ def storable(text: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("contains half of a surrogate pair, so it is not valid Unicode")
     return text
+
+
+def zero_is_unknown(value: object) -> object:
+    """Read 0, as a number or as text, as unknown: Spotify writes it for what it could not measure."""
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return value
+    try:
+        return None if float(value) == 0 else value
+    except (ValueError, OverflowError):
+        return value
 
 
 Identifier = Annotated[
@@ -60,7 +70,8 @@ class Record(BaseModel):
 class AudioFeatures(Record):
     """Spotify's audio features; any may be unknown.
 
-    Loudness is in dB, tempo in beats per minute, key a pitch class (0 = C), mode 1 for major; the rest are shares.
+    Loudness is in dB, tempo in beats per minute, key a pitch class (0 = C), mode 1 for major, the time signature in
+    beats to the bar; the rest are shares. A tempo or time signature of 0 is unknown.
     """
 
     danceability: Share | None = None
@@ -73,8 +84,8 @@ class AudioFeatures(Record):
     instrumentalness: Share | None = None
     liveness: Share | None = None
     valence: Share | None = None
-    tempo: Annotated[float, Field(ge=0, le=1_000)] | None = None
-    time_signature: Annotated[float, Field(ge=0, le=16)] | None = None
+    tempo: Annotated[Annotated[float, Field(gt=0, le=1_000)] | None, BeforeValidator(zero_is_unknown)] = None
+    time_signature: Annotated[Annotated[float, Field(gt=0, le=16)] | None, BeforeValidator(zero_is_unknown)] = None
 
 
 class Song(Record):

@@ -7,6 +7,12 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def default_home() -> Path:
+    """The user's data folder; one without spaces in its path, which the embedded Postgres cannot take."""
+    data = platformdirs.user_data_path("autosort")
+    return Path.home() / ".autosort" if " " in str(data) else data
+
+
 class RegistrySettings(BaseSettings):
     """Settings of the ground floor.
 
@@ -18,7 +24,7 @@ class RegistrySettings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
 
     home: Path = Field(
-        default_factory=lambda: platformdirs.user_data_path("autosort"),
+        default_factory=default_home,
         validation_alias="AUTOSORT_HOME",
     )
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")

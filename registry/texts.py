@@ -4,7 +4,7 @@ A template is versioned: a model version keeps the one it was trained with, and 
 rendered text and the template's version. Change a template by adding one; never edit a template that has served.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from registry.records import AudioFeatures, Playlist, Song
@@ -71,12 +71,17 @@ def _song_v1(song: Song) -> str:
         facts.append(song.description)
     elif words:
         facts.append(f"Mood: {', '.join(words)}")
-    return ". ".join(fact.rstrip(".") for fact in facts) + "."
+    return _sentences(facts)
 
 
 def _playlist_v1(playlist: Playlist) -> str:
     facts = [playlist.name, playlist.description, playlist.genre, playlist.subgenre]
-    return ". ".join(fact.rstrip(".") for fact in facts if fact) + "."
+    return _sentences([fact for fact in facts if fact])
+
+
+def _sentences(facts: Sequence[str]) -> str:
+    """Each fact with one full stop at its end; one of nothing but full stops, as a title may be, stays as it is."""
+    return " ".join(f"{fact.rstrip('.')}." if fact.strip(".") else fact for fact in facts)
 
 
 _SONG_TEMPLATES: dict[int, Callable[[Song], str]] = {1: _song_v1}

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from registry.catalogue import song_from_row
 from registry.database import Connection, Database
-from registry.errors import DatabaseError
+from registry.errors import BadInput, DatabaseError
 from registry.queries import load_queries
 from registry.records import Playlist, Song
 from registry.versions import ModelVersion
@@ -26,6 +26,7 @@ _SQL = load_queries("vectors")
 _PROBES = 50
 _PROBE_NEIGHBOURS = 20
 _EF_SEARCH = 100
+_MOST_NEIGHBOURS = 1_000  # pgvector's limit on hnsw.ef_search, beyond which an index finds no more
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,12 @@ class VectorSet:
     # Building -------------------------------------------------------------------------------------------------------
 
     def create(self, connection: Connection) -> None:
-        """Make the version's tables, unless they are there."""
+        """Make the version's tables, unless they are on the books; then nobody is waited for."""
+        if self.state(connection) is not None:
+            return
         connection.execute(_SQL["lock_layout"])
+        if self.state(connection) is not None:  # somebody else made them meanwhile
+            return
         for name in ("create_parents", "create_tables", "open_set"):
             connection.execute(self._query(name))
 
@@ -133,9 +138,10 @@ class VectorSet:
         connection.execute(_SQL["drop_incoming"])
 
     def quarantine(self, connection: Connection, pending: PendingSong, reason: str) -> None:
-        """Set a song aside that cannot be embedded as it is."""
+        """Set a song aside that cannot be embedded as it is; the vector of how it was before is deleted."""
         parameters = {"song_id": pending.song.song_id, "content_hash": pending.content_hash, "reason": reason}
-        connection.execute(self._query("write_quarantine"), parameters)
+        for name in ("write_quarantine", "delete_outdated"):
+            connection.execute(self._query(name), parameters)
 
     def release_changed(self, connection: Connection) -> None:
         """Take songs that have changed since out of quarantine."""
@@ -170,7 +176,7 @@ class VectorSet:
         """Check the version's vectors, index them, measure the index and make them visible: all or nothing.
 
         Raises:
-            DatabaseError: a vector is not of length 1 or not a number.
+            DatabaseError: a vector of a song or of a playlist's text is not of length 1 or not a number.
         """
         connection.execute(_SQL["lock_layout"])
         state = self.state(connection)
@@ -178,7 +184,8 @@ class VectorSet:
             return state
         self._check_whole(connection)
         connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
-        connection.execute(self._query("create_index"))
+        for name in ("create_index", "analyze"):
+            connection.execute(self._query(name))
         recall = self.measure_recall(connection)
         connection.execute(self._query("attach"))
         connection.execute(self._query("mark_attached"), {"recall": recall})
@@ -191,8 +198,9 @@ class VectorSet:
             try:
                 self._detach(connection, "songs", "version_songs")
                 self._detach(connection, "playlists", "version_playlists")
-                for name in ("drop_tables", "drop_quarantine", "close_set"):
-                    connection.execute(self._query(name))
+                with connection.transaction():
+                    for name in ("drop_tables", "drop_quarantine", "close_set"):
+                        connection.execute(self._query(name))
             finally:
                 connection.execute("RESET lock_timeout")
 
@@ -230,8 +238,17 @@ class VectorSet:
     def nearest_songs(
         self, connection: Connection, vector: npt.NDArray[np.float32], *, k: int
     ) -> list[tuple[str, float]]:
-        """The k songs nearest to a vector of this version: (song id, cosine), nearest first."""
-        connection.execute(f"SET LOCAL hnsw.ef_search = {max(_EF_SEARCH, min(k, 1000))}")
+        """The k songs nearest to a vector of this version: (song id, cosine), nearest first.
+
+        Args:
+            k: at most 1000, as many as the index can find.
+
+        Raises:
+            BadInput: k is larger.
+        """
+        if k > _MOST_NEIGHBOURS:
+            raise BadInput(f"{k} nearest songs were asked for.", f"Ask for at most {_MOST_NEIGHBOURS}.")
+        connection.execute(f"SET LOCAL hnsw.ef_search = {max(_EF_SEARCH, k)}")
         rows = connection.execute(self._query("nearest_songs"), {"vector": HalfVector(vector), "k": k})
         return [(row["song_id"], float(row["similarity"])) for row in rows]
 
@@ -274,17 +291,21 @@ class VectorSet:
         return distances
 
     def _detach(self, connection: Connection, parent: str, child: str) -> None:
-        row = connection.execute(_SQL["attachment"], {"child": self._names[child]}).fetchone()
-        if row is None:
-            return
-        query = _SQL["finalize_detach" if row["pending"] else "detach"]
-        names = {"parent": sql.Identifier(self._names[parent]), "child": sql.Identifier(self._names[child])}
-        connection.execute(query.format(**names))
+        """Detach a table, after finishing a detachment that was interrupted: Postgres allows one at a time."""
+        parent, child = self._names[parent], self._names[child]
+        for row in connection.execute(_SQL["pending_detachments"], {"parent": parent}).fetchall():
+            _alter(connection, "finalize_detach", parent, row["child"])
+        if connection.execute(_SQL["attachment"], {"parent": parent, "child": child}).fetchone():
+            _alter(connection, "detach", parent, child)
 
 
 def list_quarantine(connection: Connection, *, limit: int = 100) -> list[dict[str, Any]]:
     """Songs set aside, of all versions: version, song id, reason and since when; the oldest first."""
     return connection.execute(_SQL["list_quarantine"], {"limit": limit}).fetchall()
+
+
+def _alter(connection: Connection, query: str, parent: str, child: str) -> None:
+    connection.execute(_SQL[query].format(parent=sql.Identifier(parent), child=sql.Identifier(child)))
 
 
 def _pending_playlist(row: dict[str, Any]) -> PendingPlaylist:

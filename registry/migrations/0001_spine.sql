@@ -35,7 +35,7 @@ CREATE TABLE songs (
     CONSTRAINT songs_shares_in_range CHECK (
         danceability BETWEEN 0 AND 1 AND energy BETWEEN 0 AND 1 AND speechiness BETWEEN 0 AND 1
         AND acousticness BETWEEN 0 AND 1 AND instrumentalness BETWEEN 0 AND 1 AND liveness BETWEEN 0 AND 1
-        AND valence BETWEEN 0 AND 1 AND tempo >= 0
+        AND valence BETWEEN 0 AND 1 AND tempo > 0
     )
 );
 
@@ -112,6 +112,22 @@ CREATE TRIGGER members_added AFTER INSERT ON memberships
 CREATE TRIGGER members_removed AFTER DELETE ON memberships
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION members_changed();
 
+-- A membership that is given another playlist or song changes the playlist it leaves and the one it enters; another
+-- source or date changes neither.
+CREATE FUNCTION members_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE playlists SET revision = revision + 1 WHERE playlist_id IN (
+        SELECT playlist_id FROM (
+            (SELECT playlist_id, song_id FROM before EXCEPT SELECT playlist_id, song_id FROM after)
+            UNION ALL
+            (SELECT playlist_id, song_id FROM after EXCEPT SELECT playlist_id, song_id FROM before)
+        ) AS moved
+    );
+    RETURN NULL;
+END $$;
+CREATE TRIGGER members_moved AFTER UPDATE ON memberships
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION members_moved();
+
 CREATE FUNCTION playlist_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.revision := OLD.revision + 1;
@@ -137,15 +153,18 @@ CREATE TABLE model_versions (
 );
 CREATE UNIQUE INDEX model_versions_one_live ON model_versions (stage) WHERE stage = 'live';
 
+-- Refuse whatever fires it. Its argument is the name of the broken rule, as of a constraint.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% never change once written', TG_TABLE_NAME
-        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_TABLE_NAME || '_immutable';
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_ARGV[0];
 END $$;
 CREATE TRIGGER model_versions_immutable BEFORE UPDATE OF version, spec, recipe, registered_at ON model_versions
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('model_versions_immutable');
 CREATE TRIGGER model_versions_kept BEFORE DELETE ON model_versions
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('model_versions_kept');
+CREATE TRIGGER model_versions_kept_whole BEFORE TRUNCATE ON model_versions
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('model_versions_kept');
 
 CREATE TABLE evaluations (
     version      text NOT NULL REFERENCES model_versions,
@@ -181,7 +200,9 @@ CREATE TABLE audit_log (
     CONSTRAINT audit_log_action_known CHECK (action IN ('register', 'promote', 'rollback', 'retire', 'reject'))
 );
 CREATE TRIGGER audit_log_immutable BEFORE UPDATE OR DELETE ON audit_log
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('audit_log_immutable');
+CREATE TRIGGER audit_log_kept_whole BEFORE TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('audit_log_immutable');
 
 -- Vectors ------------------------------------------------------------------------------------------------------------
 

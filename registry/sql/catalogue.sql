@@ -3,16 +3,16 @@
 SELECT pg_advisory_xact_lock(7120114117)
 
 -- name: create_staging
--- Where the records of one import wait for their merge, with the line each came from.
+-- Where the records of one import wait for their merge, in the order they came and with the line each came from.
 CREATE TEMPORARY TABLE staged (
-    line bigint, kind text, song_id text, playlist_id text, record jsonb
+    ordinal bigint GENERATED ALWAYS AS IDENTITY, line bigint, kind text, song_id text, playlist_id text, record jsonb
 ) ON COMMIT DROP
 
 -- name: copy_staging
 COPY staged (line, kind, song_id, playlist_id, record) FROM STDIN
 
 -- name: merge_songs
--- The last line of a song wins. What a file does not tell is left as it is known; a song that does not change is not
+-- The last record of a song wins. What a file does not tell is left as it is known; a song that does not change is not
 -- touched, so its vectors stay current.
 INSERT INTO songs AS known (
     song_id, title, artist, album, isrc, genre, language, description, release_date, duration_ms, popularity,
@@ -23,7 +23,7 @@ SELECT
     r.song_id, r.title, r.artist, r.album, r.isrc, r.genre, r.language, r.description, r.release_date, r.duration_ms,
     r.popularity, r.danceability, r.energy, r.key, r.loudness, r.mode, r.speechiness, r.acousticness,
     r.instrumentalness, r.liveness, r.valence, r.tempo, r.time_signature
-FROM (SELECT DISTINCT ON (song_id) record FROM staged WHERE kind = 'song' ORDER BY song_id, line DESC) AS latest,
+FROM (SELECT DISTINCT ON (song_id) record FROM staged WHERE kind = 'song' ORDER BY song_id, ordinal DESC) AS latest,
     jsonb_populate_record(NULL::songs, latest.record) AS r
 ON CONFLICT (song_id) DO UPDATE SET
     title = excluded.title,
@@ -73,7 +73,7 @@ RETURNING (xmax = 0) AS added
 INSERT INTO playlists AS known (playlist_id, name, description, genre, subgenre, owner)
 SELECT r.playlist_id, r.name, r.description, r.genre, r.subgenre, r.owner
 FROM (
-    SELECT DISTINCT ON (playlist_id) record FROM staged WHERE kind = 'playlist' ORDER BY playlist_id, line DESC
+    SELECT DISTINCT ON (playlist_id) record FROM staged WHERE kind = 'playlist' ORDER BY playlist_id, ordinal DESC
 ) AS latest, jsonb_populate_record(NULL::playlists, latest.record) AS r
 ON CONFLICT (playlist_id) DO UPDATE SET
     name = excluded.name,
@@ -88,29 +88,29 @@ WHERE (known.name, known.description, known.genre, known.subgenre, known.owner) 
 RETURNING (xmax = 0) AS added
 
 -- name: dangling
--- Staged memberships and feedback that name a song or playlist which nobody knows: the line, the field, the value.
-SELECT line, kind, field, value FROM (
-    SELECT line, kind, 'song_id' AS field, song_id AS value FROM staged
+-- Staged memberships and feedback that name a song or playlist which nobody knows: the record, the field, the value.
+SELECT ordinal, line, field, value FROM (
+    SELECT ordinal, line, 'song_id' AS field, song_id AS value FROM staged
     WHERE kind IN ('membership', 'feedback') AND NOT EXISTS (SELECT FROM songs WHERE songs.song_id = staged.song_id)
     UNION ALL
-    SELECT line, kind, 'playlist_id', playlist_id FROM staged
+    SELECT ordinal, line, 'playlist_id', playlist_id FROM staged
     WHERE kind IN ('membership', 'feedback')
         AND NOT EXISTS (SELECT FROM playlists WHERE playlists.playlist_id = staged.playlist_id)
     UNION ALL
-    SELECT line, kind, 'from_playlist_id', record ->> 'from_playlist_id' FROM staged
+    SELECT ordinal, line, 'from_playlist_id', record ->> 'from_playlist_id' FROM staged
     WHERE kind = 'feedback' AND record ->> 'from_playlist_id' IS NOT NULL
         AND NOT EXISTS (SELECT FROM playlists WHERE playlists.playlist_id = record ->> 'from_playlist_id')
-) AS rows ORDER BY line, field
+) AS rows ORDER BY line, ordinal, field
 
 -- name: drop_dangling
-DELETE FROM staged WHERE line = ANY (%(lines)s) AND kind IN ('membership', 'feedback')
+DELETE FROM staged WHERE ordinal = ANY (%(ordinals)s)
 
 -- name: merge_memberships
 INSERT INTO memberships AS known (playlist_id, song_id, source, added_at)
 SELECT r.playlist_id, r.song_id, r.source, r.added_at
 FROM (
     SELECT DISTINCT ON (playlist_id, song_id) record FROM staged WHERE kind = 'membership'
-    ORDER BY playlist_id, song_id, line DESC
+    ORDER BY playlist_id, song_id, ordinal DESC
 ) AS latest, jsonb_populate_record(NULL::memberships, latest.record) AS r
 ON CONFLICT (playlist_id, song_id) DO UPDATE SET
     source = excluded.source, added_at = coalesce(excluded.added_at, known.added_at)

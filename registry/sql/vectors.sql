@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS {playlists} (
 
 -- name: create_tables
 -- A version's own tables, standing apart until they are whole. The check lets them be attached without a scan.
+-- Altering them locks out every reader, so this is for versions that are not on the books: nobody reads theirs yet.
 CREATE TABLE IF NOT EXISTS {version_songs} (
     LIKE {songs} INCLUDING ALL, CHECK (model_version = {version})
 );
@@ -101,6 +102,13 @@ INSERT INTO quarantine (version, song_id, content_hash, reason)
 SELECT {version}, song_id, %(content_hash)s, %(reason)s FROM songs WHERE song_id = %(song_id)s
 ON CONFLICT (version, song_id) DO UPDATE
 SET content_hash = excluded.content_hash, reason = excluded.reason, since = now()
+
+-- name: delete_outdated
+-- The vector of a song as it was before it was set aside: neither searches nor centroids may take it for the song's.
+DELETE FROM {version_songs} AS vector USING song_texts
+WHERE vector.model_version = {version} AND vector.song_id = %(song_id)s
+    AND song_texts.song_id = vector.song_id AND song_texts.template = {template}
+    AND song_texts.content_hash = %(content_hash)s AND vector.content_hash <> song_texts.content_hash
 
 -- name: release_quarantine
 -- Songs that have changed since they were set aside are tried again.
@@ -177,14 +185,23 @@ ON CONFLICT (model_version, playlist_id) DO UPDATE SET
 UPDATE vector_sets SET profiles_revision = profiles_revision + 1 WHERE version = {version}
 
 -- name: check_whole
--- What must hold before a version is shown: rows of this version only, of length 1, nothing that is not a number.
+-- What must hold before a version is shown: rows of this version only, of length 1, nothing that is not a number; songs
+-- and playlists' texts alike.
 SELECT count(*) AS rows, count(*) FILTER (
     WHERE model_version <> {version} OR abs(l2_norm(embedding) - 1) > 0.01 OR l2_norm(embedding) = 'NaN'
 ) AS bad
-FROM {version_songs}
+FROM (
+    SELECT model_version, embedding FROM {version_songs}
+    UNION ALL
+    SELECT model_version, embedding FROM {version_playlists}
+) AS vectors
 
 -- name: create_index
 CREATE INDEX IF NOT EXISTS {index} ON {version_songs} USING hnsw (embedding halfvec_ip_ops)
+
+-- name: analyze
+-- Without statistics the planner takes a table just made for a small one, and reads all of it instead of its index.
+ANALYZE {version_songs}, {version_playlists}
 
 -- name: attach
 ALTER TABLE {songs} ATTACH PARTITION {version_songs} FOR VALUES IN ({version});
@@ -228,9 +245,14 @@ ALTER TABLE {parent} DETACH PARTITION {child} CONCURRENTLY
 -- name: finalize_detach
 ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE
 
+-- name: pending_detachments
+-- Tables, of whichever version, whose interrupted detachment waits to be finished.
+SELECT pg_class.relname AS child FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = to_regclass(%(parent)s) AND inhdetachpending
+
 -- name: attachment
--- Whether a table is a partition, and whether an interrupted detachment of it waits to be finished.
-SELECT inhdetachpending AS pending FROM pg_inherits WHERE inhrelid = to_regclass(%(child)s)
+-- A row if a table is a partition.
+SELECT FROM pg_inherits WHERE inhparent = to_regclass(%(parent)s) AND inhrelid = to_regclass(%(child)s)
 
 -- name: drop_tables
 DROP TABLE IF EXISTS {version_songs}, {version_playlists}

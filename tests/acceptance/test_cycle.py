@@ -7,7 +7,6 @@ import pytest
 from tests.support.command_line import PROMOTE_V2, CommandLine
 
 
-@pytest.mark.xdist_group("cycle")
 def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, small_library: Path) -> None:
     run = embedded_autosort.run
 
