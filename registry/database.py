@@ -59,6 +59,7 @@ class Database:
             min_size=0,
             max_size=max_connections,
             timeout=10,
+            reconnect_timeout=5,
             open=False,
         )
 

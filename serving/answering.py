@@ -1,19 +1,14 @@
 """Each request is answered by one version: taken when it begins, named in the response's headers."""
 
+import logging
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from registry.errors import AutosortError
 from serving.matcher import Answering
+from serving.problems import unexpected_error
 
-
-class NothingLive(AutosortError):
-    """No version is live, so nothing can be answered yet."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "No model version is live.", "Run `autosort retrain` or `autosort sync`; the service takes it up by itself."
-        )
+_log = logging.getLogger(__name__)
 
 
 class AnsweringMiddleware:
@@ -23,18 +18,32 @@ class AnsweringMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
+        """Handle one request; whatever nobody foresaw is logged and answered here, so that this says so too."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         answering: Answering | None = scope["app"].state.slot.answering
         scope.setdefault("state", {})["answering"] = answering
+        started = False
 
         async def send_named(message: Message) -> None:
-            if message["type"] == "http.response.start" and answering is not None:
-                headers = MutableHeaders(scope=message)
-                headers["X-Model-Version"] = answering.version.version
-                headers["X-Generation"] = str(answering.generation)
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _name(message, answering)
             await send(message)
 
-        await self._app(scope, receive, send_named)
+        try:
+            await self._app(scope, receive, send_named)
+        except Exception:
+            if started:
+                raise
+            _log.exception("%s %r failed", scope["method"], scope["path"])
+            await unexpected_error()(scope, receive, send_named)
+
+
+def _name(message: Message, answering: Answering | None) -> None:
+    if answering is not None:
+        headers = MutableHeaders(scope=message)
+        headers["X-Model-Version"] = answering.version.version
+        headers["X-Generation"] = str(answering.generation)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -9,13 +10,13 @@ from starlette.concurrency import run_in_threadpool
 
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
-from registry.records import Song
 from registry.settings import RegistrySettings
 from serving import matcher
-from serving.answering import AnsweringMiddleware, NothingLive
+from serving.answering import AnsweringMiddleware
 from serving.encoder import Encoder
 from serving.matcher import Answering
-from serving.problems import install_error_handlers
+from serving.problems import NothingLive, install_error_handlers
+from serving.requested import Requested, RequestedSongs
 from serving.schemas import (
     EmbedRequest,
     HealthResponse,
@@ -42,10 +43,12 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
             lambda spec: Encoder.load(artifacts, spec, device=settings.device),
             poll_seconds=settings.poll_seconds,
         )
+        requested = RequestedSongs(database, slot)
         try:
             await run_in_threadpool(slot.start)
-            app.state.database, app.state.slot = database, slot
+            app.state.slot, app.state.requested = slot, requested
             yield
+            await run_in_threadpool(requested.close)
             await run_in_threadpool(slot.stop)
         finally:
             await run_in_threadpool(opened.__exit__, None, None, None)
@@ -57,20 +60,28 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
     return app
 
 
-def _answering(request: Request) -> Answering:
+async def _answering(request: Request) -> Answering:
     held: Answering | None = request.state.answering
     if held is None:
-        raise NothingLive
+        raise NothingLive(request.app.state.slot.problem)
     return held
 
 
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
 Held = Annotated[Answering, Depends(_answering)]
-Connected = Annotated[Database, Depends(_database)]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    body: MatchRequest
+    requested: Requested
+
+
+async def _asked(body: MatchRequest, request: Request, answering: Held) -> _Asked:
+    requested: RequestedSongs = request.app.state.requested
+    return _Asked(body, await requested.look_up(answering, body.songs))
+
+
+LookedUp = Annotated[_Asked, Depends(_asked)]
 
 
 def _add_endpoints(app: FastAPI) -> None:
@@ -83,15 +94,13 @@ def _add_endpoints(app: FastAPI) -> None:
         return vectors
 
     @app.post("/match", responses={404: {"model": Problem}})
-    def match(body: MatchRequest, answering: Held, database: Connected) -> MatchResponse:
+    def match(asked: LookedUp, answering: Held) -> MatchResponse:
         """The playlists that songs belong in, by the live version."""
-        with database.transaction() as connection:
-            songs = _songs_of(body, matcher.resolve_songs(connection, [e.song_id for e in body.songs if e.song_id]))
-            recorded = matcher.look_up(connection, answering, songs)
         # No connection is held from here on: embedding may have to wait for its turn.
-        results = matcher.match(answering, songs, recorded, top_k=body.top_k)
-        for asked, result in zip(body.songs, results, strict=True):
-            result["song"]["song_id"] = asked.song_id
+        songs, recorded = asked.requested.songs, asked.requested.recorded
+        results = matcher.match(answering, songs, recorded, top_k=asked.body.top_k)
+        for named, result in zip(asked.body.songs, results, strict=True):
+            result["song"]["song_id"] = named.song_id
         return MatchResponse.model_validate(
             {
                 "model_version": answering.version.version,
@@ -101,22 +110,16 @@ def _add_endpoints(app: FastAPI) -> None:
         )
 
     @app.get("/live")
-    def live(answering: Held) -> LiveResponse:
+    async def live(answering: Held) -> LiveResponse:
         """The version that answers now."""
         return LiveResponse(model_version=answering.version.version, generation=answering.generation)
 
     @app.get("/health")
-    def health() -> HealthResponse:
+    async def health() -> HealthResponse:
         """Whether the process is alive."""
         return HealthResponse(status="ok")
 
     @app.get("/ready")
-    def ready(request: Request, _: Held) -> HealthResponse:
+    async def ready(request: Request, _: Held) -> HealthResponse:
         """Whether requests can be answered; also tells why a newer version could not be taken up, if so."""
         return HealthResponse(status="ok", problem=request.app.state.slot.problem)
-
-
-def _songs_of(body: MatchRequest, known: list[Song]) -> list[Song]:
-    """The requested songs in their order: those of the catalogue from it, the others as told."""
-    from_catalogue = iter(known)
-    return [next(from_catalogue) if each.song_id else each.as_song(number) for number, each in enumerate(body.songs)]

@@ -1,14 +1,36 @@
 """The one shape of HTTP errors. What was sent is never repeated in them."""
 
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from registry.errors import AutosortError, BadInput, DatabaseUnavailable, NotFound, Refused
-from serving.answering import NothingLive
+from registry.imports.rows import shown
+from serving.disclosure import disclosed
 from serving.schemas import Problem
 
+_log = logging.getLogger(__name__)
+
 _RETRY_AFTER_SECONDS = "1"
+_LISTED_FIELDS = 20
+
+
+class NothingLive(AutosortError):
+    """No version answers yet: none is live, or the live one could not be taken up."""
+
+    def __init__(self, problem: str | None = None) -> None:
+        if problem is None:
+            fact, remedy = "No model version is live.", "Run `autosort retrain` or `autosort sync`"
+        else:
+            fact, remedy = f"No model version answers yet: {problem}", "Mend that"
+        super().__init__(fact, f"{remedy}; the service takes it up by itself.")
+
+
 _STATUS: tuple[tuple[type[AutosortError], int], ...] = (
     (NothingLive, 503),
     (DatabaseUnavailable, 503),
@@ -18,26 +40,64 @@ _STATUS: tuple[tuple[type[AutosortError], int], ...] = (
     (AutosortError, 500),
 )
 
+_BY_STATUS = {
+    400: Problem(error="UnreadableBody", message="The body cannot be read.", remedy="Send JSON in UTF-8."),
+    404: Problem(error="UnknownAddress", message="There is nothing at this address.", remedy="See /docs for what is."),
+    405: Problem(
+        error="MethodNotAllowed",
+        message="This address does not take this method.",
+        remedy="Use one that the Allow header names.",
+    ),
+}
+"""What the framework refuses by itself."""
+
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer the toolkit's errors and invalid requests as `Problem`."""
+    """Answer the toolkit's errors, invalid requests and what the framework refuses as `Problem`."""
     app.add_exception_handler(AutosortError, _known_error)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid_request)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _refused_by_framework)  # type: ignore[arg-type]
 
 
-def _known_error(_request: Request, error: AutosortError) -> JSONResponse:
-    status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    body = Problem(error=type(error).__name__, message=error.fact, remedy=error.remedy)
+def unexpected_error() -> JSONResponse:
+    """The answer where nobody foresaw what happened."""
+    body = Problem(
+        error="InternalError", message="The service failed to answer.", remedy="Its log says why; report it with that."
+    )
+    return _response(body, 500)
+
+
+async def _known_error(_request: Request, error: AutosortError) -> JSONResponse:
+    told = disclosed(error)
+    if str(told) != str(error):
+        _log.error("A request failed: %s", error)
+    status = next(status for kind, status in _STATUS if isinstance(told, kind))
+    body = Problem(error=type(told).__name__, message=told.fact, remedy=told.remedy)
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if status == 503 else None  # noqa: PLR2004 - Service Unavailable
-    return JSONResponse(body.model_dump(exclude_none=True), status, headers)
+    return _response(body, status, headers)
 
 
-def _invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
-    fields = [{"field": ".".join(map(str, each["loc"])), "reason": each["msg"]} for each in error.errors()]
+async def _invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+    faults = error.errors()
+    more = f" {len(faults)} fields are wrong, of which {_LISTED_FIELDS} are listed." * (len(faults) > _LISTED_FIELDS)
     body = Problem(
         error="InvalidRequest",
-        message="The request does not have the form that the endpoint takes.",
+        message=f"The request does not have the form that the endpoint takes.{more}",
         remedy="See /docs for the form.",
-        fields=fields,
+        # The names of fields are the client's own: as short as those of an import's.
+        fields=[
+            {"field": ".".join(shown(str(part)) for part in fault["loc"]), "reason": fault["msg"]}
+            for fault in faults[:_LISTED_FIELDS]
+        ],
     )
-    return JSONResponse(body.model_dump(exclude_none=True), 422)
+    return _response(body, 422)
+
+
+async def _refused_by_framework(_request: Request, error: HTTPException) -> JSONResponse:
+    status = error.status_code
+    other = Problem(error=HTTPStatus(status).phrase.title().replace(" ", ""), message="The request is refused.")
+    return _response(_BY_STATUS.get(status, other), status, error.headers)
+
+
+def _response(body: Problem, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers)

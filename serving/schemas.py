@@ -46,9 +46,9 @@ class SongRequest(BaseModel):
         return self
 
     def as_song(self, number: int) -> Song:
-        """The told song, under an id that no song of the catalogue can have."""
+        """The told song, under an id that no song of the catalogue can have: Postgres stores no NUL."""
         fields = self.model_dump(exclude={"song_id"}, exclude_none=True)
-        return Song.model_validate({**fields, "song_id": f"\x7ftold-{number}"})
+        return Song.model_validate({**fields, "song_id": "told"}).model_copy(update={"song_id": f"\0{number}"})
 
 
 class MatchRequest(BaseModel):

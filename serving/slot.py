@@ -5,15 +5,18 @@ version is loaded, warm and has its playlists.
 """
 
 import logging
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 from registry import pointer, versions
 from registry.database import Database
-from registry.errors import AutosortError
+from registry.errors import AutosortError, DatabaseUnavailable
 from registry.vectors import VectorSet
 from registry.versions import EmbedderSpec, ModelVersion
+from serving.disclosure import disclosed, unreachable
 from serving.encoder import Encoder
 from serving.matcher import Answering
 
@@ -21,6 +24,9 @@ _log = logging.getLogger(__name__)
 
 _KEPT_WARM = 2
 """Encoders in memory: the live one's and the previous one's, so that a rollback needs no loading."""
+
+_PATIENCE_SECONDS = 2.0
+"""A look at the pointer takes milliseconds; one that waits for so long waits for a database that is away."""
 
 
 class VersionSlot:
@@ -35,6 +41,8 @@ class VersionSlot:
         self._encoders: OrderedDict[str, Encoder] = OrderedDict()
         self._answering: Answering | None = None
         self._problem: str | None = None
+        self._database_lost = False
+        self._looking_since = math.inf
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="version-slot", daemon=True)
 
@@ -45,8 +53,13 @@ class VersionSlot:
 
     @property
     def problem(self) -> str | None:
-        """Why the slot could not follow the pointer at the last look, if it could not."""
-        return self._problem
+        """Why the slot could not follow the pointer at the last look, if it could not; fit for clients."""
+        return self._problem if self.database_reachable else str(unreachable())
+
+    @property
+    def database_reachable(self) -> bool:
+        """Whether the last look at the database found it, and none has been waiting for it since."""
+        return not self._database_lost and time.monotonic() - self._looking_since < _PATIENCE_SECONDS
 
     def start(self) -> None:
         """Load the live version, if there is one, and begin to follow the pointer."""
@@ -63,30 +76,45 @@ class VersionSlot:
         try:
             self._follow()
             self._problem = None
-        except AutosortError as error:
-            if str(error) != self._problem:
-                _log.error("The live version cannot be followed, the old one goes on: %s", error)
-            self._problem = str(error)
+        except Exception as error:  # noqa: BLE001 - the watcher must outlive whatever a library throws
+            problem = str(disclosed(error))
+            if problem != self._problem:
+                foreseen = isinstance(error, AutosortError)
+                _log.error("The live version cannot be followed, the old one goes on: %s", error, exc_info=not foreseen)
+            self._problem = problem
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_seconds):
-            try:
-                self.follow()
-            except Exception:  # noqa: BLE001 - the watcher must outlive whatever a library throws
-                _log.exception("The live pointer could not be followed; trying again")
+            self.follow()
 
     def _follow(self) -> None:
+        live = self._look()
+        if live is None:
+            return
+        version, generation, revision = live
+        held = self._answering
+        if held is None or (held.generation, held.profiles_revision) != (generation, revision):
+            self._take(version, generation)
+
+    def _look(self) -> tuple[ModelVersion, int, int] | None:
+        """The live version, the pointer's generation and the revision of the version's playlists."""
+        self._looking_since, lost = time.monotonic(), False
+        try:
+            return self._read_live()
+        except DatabaseUnavailable:
+            lost = True
+            raise
+        finally:
+            self._database_lost, self._looking_since = lost, math.inf
+
+    def _read_live(self) -> tuple[ModelVersion, int, int] | None:
         with self._database.transaction() as connection:
             present = pointer.read(connection)
             if present.live is None:
-                return
+                return None
             version = versions.get(connection, present.live)
             state = VectorSet(version).state(connection)
-        revision = state.profiles_revision if state else 0
-        held = self._answering
-        if held and (held.generation, held.profiles_revision) == (present.generation, revision):
-            return
-        self._take(version, present.generation)
+        return version, present.generation, state.profiles_revision if state else 0
 
     def _take(self, version: ModelVersion, generation: int) -> None:
         encoder = self._warm(version.spec.embedder)

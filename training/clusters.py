@@ -23,7 +23,7 @@ _GUEST = re.compile(r"(?:feat|ft|featuring|with)\b.*")
 _TRAILING_WORDS = re.compile(rf"(?:\s+{_WORD})+(?:\s+\d{{4}})?$")
 _BRACKETED = re.compile(r"[\(\[]([^\(\)\[\]]*)[\)\]]")
 _DASHED = re.compile(r"^(.+)\s[-\u2013\u2014]\s([^-\u2013\u2014]+)$")
-_FEATURING = re.compile(r"(?<!\d)\s(?:feat|ft|featuring)\b.*$")
+_FEATURING = re.compile(r"(?:\s(?:feat|featuring)|(?<!\d)\sft)\b.*$")
 _ARTIST_SEPARATORS = re.compile(r",|;|&|\s(?:feat|ft|featuring|x|vs)\b\.?")
 
 

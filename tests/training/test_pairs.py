@@ -64,7 +64,8 @@ def test_a_move_adds_even_if_the_song_was_not_there() -> None:
 
 
 def test_a_move_to_where_it_was_keeps_the_pair() -> None:
-    assert pairs([member("p", "a")], said(Verdict.MOVE, "p", "a", origin="p")) == {("p", "a")}
+    snapshot = CatalogueSnapshot((), (), (member("p", "a"),), (said(Verdict.MOVE, "p", "a", origin="p"),))
+    assert positive_pairs(snapshot) == [Pair("p", "a", "curated")]
 
 
 @pytest.mark.parametrize(
