@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	AUTOSORT_HOME="$(DEMO_HOME)" DATABASE_URL= $(VENV)/bin/autosort demo
 
 test: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest -n 2 --dist worksteal
+	$(VENV)/bin/pytest -n 2 --dist worksteal --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
