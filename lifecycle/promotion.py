@@ -145,6 +145,8 @@ def roll_back(
 def retire(workspace: Workspace, name: str, *, reason: str | None = None) -> Stage:
     """Give a version up and free its disk; one that never served becomes rejected. Safe to repeat.
 
+    The model that others were fine-tuned from stays, though its vectors go.
+
     Raises:
         Refused: the version is live, or is the one that a rollback would go to.
     """
@@ -162,10 +164,15 @@ def retire(workspace: Workspace, name: str, *, reason: str | None = None) -> Sta
             pointer.set_candidate(connection, None)
         others = [each for each in versions.list_all(connection) if each.stage not in GIVEN_UP]
     VectorSet(version).drop(workspace.database)
-    artifact = version.spec.embedder.artifact
-    if all(each.spec.embedder.artifact != artifact for each in others):
-        workspace.artifacts.remove(artifact)
+    if not any(_needs_model_of(each, version) for each in others):
+        workspace.artifacts.remove(version.spec.embedder.artifact)
     return stage
+
+
+def _needs_model_of(other: ModelVersion, version: ModelVersion) -> bool:
+    """Whether another version is the same model, or came from it: the next retraining begins from it again."""
+    came_from_it = other.spec.training is not None and other.spec.training.parent == version.version
+    return came_from_it or other.spec.embedder.artifact == version.spec.embedder.artifact
 
 
 def _refuse_if_raced(present: Pointer, name: str, asked: float | None) -> None:

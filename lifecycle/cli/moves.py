@@ -50,7 +50,7 @@ def retire(
 
     with reporting(as_json) as output, open_workspace() as workspace:
         stage = promotion.retire(workspace, version, reason=reason)
-        said = f"{version} is {stage}; its vectors and model are deleted."
+        said = f"{version} is {stage}; its disk is free, its record stays."
         output.show({"version": version, "stage": stage.value}, lambda console: console.print(said))
 
 

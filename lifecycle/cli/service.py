@@ -1,11 +1,15 @@
 """The commands that stay: serve, and the demo."""
 
 import logging
+import os
+import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.rule import Rule
 
 from lifecycle.cli.output import JsonOption, reporting
@@ -59,13 +63,20 @@ def _print_demo(console: Console, done: Any, home: str) -> None:  # noqa: ANN401
         print_matches(console, document)
     console.print(lift_table(done.retrained.live_evaluation, done.retrained.evaluation), "")
     new, base = done.retrained.version.version, done.rolled_back.pointer.live
-    console.print(
-        f"[bold]{base}[/] is live again; {new} is retained. What to type next (after `export AUTOSORT_HOME={home}`):"
-    )
+    console.print(f"[bold]{base}[/] is live again; {new} is retained. What to type next:")
+    typed = escape(_as_typed())
     for command, does in (
-        ("autosort status", "versions, coverage, the live pointer"),
-        (f"autosort promote {new}", "make the new version live again"),
-        ("autosort serve", "the HTTP service; try /docs"),
-        ("autosort import FILE", "your own library (in a home of its own)"),
+        (f"export AUTOSORT_HOME={home}", "this demo's own home; unset it for yours"),
+        (f"{typed} status", "versions, coverage, the live pointer"),
+        (f"{typed} promote {new}", "make the new version live again"),
+        (f"{typed} serve", "the HTTP service; try http://127.0.0.1:8000/docs"),
+        (f"{typed} import FILE", "your own library, in a home of its own"),
     ):
-        console.print(f"  {command:24} {does}", highlight=False)
+        console.print(f"  {command}", highlight=False, soft_wrap=True)
+        console.print(f"      [dim]{does}[/]", highlight=False)
+
+
+def _as_typed() -> str:
+    """The command as it can be typed here: it may not be on the path."""
+    script = Path(sys.argv[0])
+    return script.name if shutil.which(script.name) else os.path.relpath(script)

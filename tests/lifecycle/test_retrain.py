@@ -2,7 +2,7 @@ import pytest
 from filelock import FileLock
 
 from lifecycle.progress import Silent
-from lifecycle.promotion import retire
+from lifecycle.promotion import promote, retire
 from lifecycle.retrain import retrain
 from lifecycle.workspace import Workspace
 from registry import versions
@@ -43,3 +43,14 @@ def test_the_version_keeps_what_it_was_made_from(trained: Workspace) -> None:
     assert version.spec.matching.signals != base.spec.matching.signals
     card = (trained.artifacts.verified(version.spec.embedder.artifact) / "README.md").read_text()
     assert training.dataset in card
+
+
+def test_the_base_model_can_be_retired_and_trained_from_again(trained: Workspace) -> None:
+    promote(trained, "v2", Silent(), force=True, reason="a test")
+    with trained.database.transaction() as connection:
+        connection.execute("UPDATE live_pointer SET previous_version = NULL")  # as after a third version's promotion
+        artifact = versions.get(connection, "v1").spec.embedder.artifact
+    retire(trained, "v1")
+    assert trained.artifacts.verified(artifact)
+    again = retrain(trained, profile("bundled", epochs=2), Silent())
+    assert (again.version.version, again.live) == ("v2", "v2")
