@@ -167,7 +167,7 @@ def _train_into(settings: RegistrySettings, library: Path) -> None:
     with open_database(settings) as database:
         workspace = Workspace(database, ArtifactStore(settings.artifacts_folder), settings)
         import_file(workspace, library)
-        retrain(workspace, profile("bundled", epochs=2), Silent())
+        retrain(workspace, profile("bundled", epochs=1), Silent())
 
 
 def _administer(url: str, statement: LiteralString, *names: str) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from lifecycle.cli.output import JsonOption, Output, reporting
 from lifecycle.cli.tables import evaluation_table, lift_table, table
-from lifecycle.workspace import Workspace, open_workspace
+from lifecycle.workspace import open_workspace
 
 
 def retrain(
@@ -79,12 +79,9 @@ def sync(as_json: JsonOption = False) -> None:
     from lifecycle.reconcile import reconcile_all
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        _sync(workspace, output, ensure_base_version, reconcile_all)
-
-
-def _sync(workspace: Workspace, output: Output, ensure: Any, reconcile_all: Any) -> None:  # noqa: ANN401
-    ensure(workspace, output.progress)
-    _show_reconciled(output, [asdict(each) for each in reconcile_all(workspace, output.progress)], single=False)
+        ensure_base_version(workspace, output.progress)
+        done = reconcile_all(workspace, output.progress)
+        _show_reconciled(output, [asdict(each) for each in done], single=False)
 
 
 def _show_reconciled(output: Output, done: list[dict[str, Any]], *, single: bool) -> None:

@@ -17,7 +17,7 @@ def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, 
     assert not any(again["added"].values())
     assert not any(again["changed"].values())
 
-    retrained = run("retrain", "--epochs", "2").document
+    retrained = run("retrain", "--epochs", "1").document
     assert (retrained["version"], retrained["stage"], retrained["live"]) == ("v2", "ready", "v1")
     assert set(retrained["evaluation"]["regimes"]) == {"unseen_song", "unseen_playlist"}
 

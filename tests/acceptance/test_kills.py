@@ -25,7 +25,7 @@ def test_a_retraining_killed_at_every_stage_ends_as_an_undisturbed_one(
     trained_template: RegistrySettings,
 ) -> None:
     autosort.run("import", str(small_library))
-    retrain = ("retrain", "--epochs", "2")
+    retrain = ("retrain", "--epochs", "1")
     url = settings.database_url.get_secret_value() if settings.database_url else ""
 
     def embedding_v1() -> bool:
