@@ -1,5 +1,6 @@
 """Real things for tests: a Postgres with pgvector, a database of its own for each test, the bundled model."""
 
+import atexit
 import itertools
 import os
 import shutil
@@ -46,12 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         # Not one of pytest's own: those become unreadable to Postgres' user when another run of root's starts.
         os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="autosort-tests-")
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Delete the folder once every process is done with it."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ.pop(SHARED_FOLDER), ignore_errors=True)
+        # Registered first, so done last: after the server in it has been stopped.
+        atexit.register(shutil.rmtree, os.environ[SHARED_FOLDER], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
