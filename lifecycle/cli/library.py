@@ -98,17 +98,18 @@ def _print_imports(console: Console, reports: list[Any]) -> None:
         console.print(table(f"{escape(report.file)} ({report.format})", ["", "added", "changed"], rows))
         if report.removed:
             console.print(f"{report.removed} removed.")
-        _print_faults(console, "rows could not be used", report.unusable)
-        _print_faults(console, "fields were dropped", report.dropped)
+        lines = len({each.line for each in report.unusable})  # a row may name two things that nobody knows
+        _print_faults(console, lines, "rows could not be used", report.unusable)
+        _print_faults(console, len(report.dropped), "fields were dropped", report.dropped)
     console.print("\nNext: `autosort retrain` learns from it; `autosort sync` brings the versions in use up to it.")
 
 
-def _print_faults(console: Console, what: str, faults: list[Any]) -> None:
+def _print_faults(console: Console, count: int, what: str, faults: list[Any]) -> None:
     if not faults:
         return
     rows = [(each.line, each.field, each.reason) for each in faults[:_SHOWN_FAULTS]]
     more = f"; the first {_SHOWN_FAULTS} (--json lists all)" if len(faults) > _SHOWN_FAULTS else ""
-    console.print(table(f"{len(faults)} {what}{more}", ["line", "field", "reason"], rows))
+    console.print(table(f"{count} {what}{more}", ["line", "field", "reason"], rows))
 
 
 def _act(entry: dict[str, Any]) -> tuple[object, ...]:
