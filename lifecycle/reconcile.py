@@ -79,6 +79,25 @@ def reconcile(workspace: Workspace, name: str, progress: Progress) -> Reconciled
     return work.done
 
 
+def waiting_songs(workspace: Workspace, name: str | None = None) -> list[tuple[ModelVersion, int]]:
+    """A version, or every one that could serve or is about to, with how many songs wait to be embedded for it.
+
+    Raises:
+        NotFound: there is no version of that name.
+    """
+    with workspace.database.transaction() as connection:
+        named = [versions.get(connection, name)] if name else versions.list_all(connection)
+        return [(each, _waiting(connection, each)) for each in named if each.stage not in GIVEN_UP]
+
+
+def _waiting(connection: Connection, version: ModelVersion) -> int:
+    vectors = VectorSet(version)
+    if vectors.state(connection) is None:
+        return catalogue.counts(connection)["songs"]
+    coverage = vectors.coverage(connection)
+    return coverage.missing + coverage.stale
+
+
 def reconcile_all(workspace: Workspace, progress: Progress) -> list[Reconciled]:
     """Reconcile every version that could serve, or is about to."""
     with workspace.database.transaction() as connection:

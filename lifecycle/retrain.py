@@ -10,26 +10,27 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from lifecycle.base_version import ensure_base_version
 from lifecycle.calibration import calibrated_matching, training_sample
-from lifecycle.evaluation import Report, encode_dataset, evaluate_dataset, evaluate_version
+from lifecycle.evaluation import Report, encode_dataset, evaluate_version
+from lifecycle.gate_policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile import reconcile_all
+from lifecycle.training_run import run_training
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, versions
 from registry.database import actor
 from registry.errors import AlreadyRunning, Refused
 from registry.stages import GIVEN_UP
-from registry.versions import ModelSpec, ModelVersion, TrainingSpec
-from training.configuration import TrainingConfiguration
+from registry.versions import ModelSpec, ModelVersion, RerankerSpec, TrainingSpec
+from training.configuration import RERANKER_MAX_LENGTH, TrainingConfiguration
 from training.dataset import PairDataset, build_dataset
-
-if TYPE_CHECKING:
-    from training.finetune import FineTuned
+from training.examples import Prompts
+from training.job import FineTuned, TrainingJob
+from training.model_card import write_model_card
 
 DISTRIBUTION = "autosort-lifecycle"
 
@@ -47,12 +48,18 @@ class Retrained:
 
 
 def retrain(
-    workspace: Workspace, configuration: TrainingConfiguration, progress: Progress, *, reembed: bool = True
+    workspace: Workspace,
+    configuration: TrainingConfiguration,
+    progress: Progress,
+    *,
+    reembed: bool = True,
+    processes: int = 1,
 ) -> Retrained:
     """Fine-tune the base model on the catalogue as it is and register the outcome as the next version.
 
     Args:
         reembed: also embed the catalogue for it, so that it can be promoted.
+        processes: how many share the training, by accelerate: one for each GPU, say.
 
     Raises:
         BadInput: the catalogue holds too little to learn from.
@@ -63,7 +70,7 @@ def retrain(
     lock = FileLock(workspace.runs / "retrain.lock")
     try:
         with lock.acquire(timeout=0):
-            return _retrain(workspace, configuration, progress, reembed=reembed)
+            return _retrain(workspace, configuration, progress, reembed=reembed, processes=processes)
     except Timeout:
         raise AlreadyRunning(
             f"Another retraining is running in {workspace.runs}.", "Wait for it, or end it; then run this again."
@@ -71,9 +78,9 @@ def retrain(
 
 
 def _retrain(
-    workspace: Workspace, configuration: TrainingConfiguration, progress: Progress, *, reembed: bool
+    workspace: Workspace, configuration: TrainingConfiguration, progress: Progress, *, reembed: bool, processes: int
 ) -> Retrained:
-    base = ensure_base_version(workspace, progress)
+    base = ensure_base_version(workspace, progress, configuration.base)
     with workspace.database.transaction() as connection:
         dataset = build_dataset(catalogue.snapshot(connection), base.spec.text_template)
     dataset.save(workspace.datasets)
@@ -86,7 +93,7 @@ def _retrain(
             f"Exactly this training made {known.version}, which is {known.stage}.",
             "Import more, or train with another --seed.",
         )
-    version = known or _train(workspace, base, dataset, configuration, recipe, progress)
+    version = known or _train(workspace, base, dataset, configuration, recipe, progress, processes)
     shutil.rmtree(_run_folder(workspace, recipe), ignore_errors=True)
     if reembed:
         reconcile_all(workspace, progress)
@@ -115,54 +122,64 @@ def _train(
     configuration: TrainingConfiguration,
     recipe: str,
     progress: Progress,
+    processes: int,
 ) -> ModelVersion:
-    # Imported here because it takes seconds, which a retraining that finds its version does not need.
-    from training.finetune import Prompts, fine_tune
-    from training.model_card import write_model_card
-
     embedder = base.spec.embedder
-    with progress.task("Fine-tuning", 1) as advance:
-        trained = fine_tune(
-            workspace.artifacts.verified(embedder.artifact),
-            dataset,
-            configuration,
-            Prompts(playlist=embedder.playlist_prompt, song=embedder.song_prompt),
-            _run_folder(workspace, recipe) / "checkpoints",
-            on_progress=advance,
-        )
-    write_model_card(trained.folder, embedder.base_model, dataset, configuration, trained.metrics)
-    return _register(workspace, base, dataset, configuration, recipe, trained, progress)
+    job = TrainingJob(
+        base=workspace.artifacts.verified(embedder.artifact),
+        dataset=dataset,
+        configuration=configuration,
+        prompts=Prompts(playlist=embedder.playlist_prompt, song=embedder.song_prompt),
+        folder=_run_folder(workspace, recipe),
+        device=workspace.device,
+    )
+    policy = read_policy(workspace.settings.home)
+    trained = run_training(job, workspace.datasets, progress, processes=processes)
+    write_model_card(trained.folder, embedder.base_model, dataset, configuration, trained.metrics, trained.record)
+    return _register(workspace, base, job, policy, recipe, trained, progress)
 
 
 def _register(
     workspace: Workspace,
     base: ModelVersion,
-    dataset: PairDataset,
-    configuration: TrainingConfiguration,
+    job: TrainingJob,
+    policy: GatePolicy,
     recipe: str,
-    trained: "FineTuned",
+    trained: FineTuned,
     progress: Progress,
 ) -> ModelVersion:
-    """Store the model, measure its scales and its test split, and register it with its evaluation."""
+    """Store the model, measure its scales, and register it; it is the candidate from then on."""
     embedder = base.spec.embedder.model_copy(update={"artifact": workspace.artifacts.add(trained.folder)})
-    vectors = encode_dataset(
-        workspace.load_encoder(embedder), dataset, progress, label="Encoding the test for the new version"
-    )
-    matching = calibrated_matching(training_sample(dataset), vectors)
+    encoder = workspace.load_encoder(embedder)
+    sample = training_sample(job.dataset)
+    vectors = encode_dataset(encoder, sample, progress, label="Measuring the new version's scales")
     training = TrainingSpec(
         parent=base.version,
-        dataset=dataset.fingerprint,
-        configuration=configuration.model_dump(mode="json"),
+        dataset=job.dataset.fingerprint,
+        configuration=job.configuration.model_dump(mode="json"),
         code_revision=package_version(DISTRIBUTION),
         metrics=trained.metrics,
+        record=trained.record,
+        gate=policy.model_dump(mode="json"),
     )
-    spec = ModelSpec(embedder=embedder, text_template=base.spec.text_template, matching=matching, training=training)
+    spec = ModelSpec(
+        embedder=embedder,
+        text_template=base.spec.text_template,
+        matching=calibrated_matching(sample, vectors),
+        training=training,
+        reranker=_stored_reranker(workspace, base, trained),
+    )
     with workspace.database.transaction() as connection:
         version = versions.register(connection, spec, recipe=recipe, actor=actor())
-        report = evaluate_dataset(version.version, matching, dataset, vectors)
-        versions.save_evaluation(connection, version.version, dataset.fingerprint, report)
         pointer.set_candidate(connection, version.version)
     return version
+
+
+def _stored_reranker(workspace: Workspace, base: ModelVersion, trained: FineTuned) -> RerankerSpec | None:
+    if trained.reranker is None:
+        return None
+    digest = workspace.artifacts.add(trained.reranker)
+    return RerankerSpec(artifact=digest, base_model=base.spec.embedder.base_model, max_length=RERANKER_MAX_LENGTH)
 
 
 def _with_evaluations(

@@ -24,6 +24,7 @@ _FORM = "Its form is postgresql://user:password@host:port/database."
 _BROKEN_RULES: dict[str, tuple[type[AutosortError], str, str]] = {
     "model_versions_immutable": (Refused, "A registered model version never changes.", "Register a new version."),
     "model_versions_kept": (Refused, "A registered model version is never deleted.", "Use `autosort retire`."),
+    "spending_kept": (Refused, "What was spent never changes.", "Nothing to do: the record only grows."),
     "audit_log_immutable": (Refused, "The audit log never changes.", "Nothing to do: it only grows."),
     "model_versions_recipe_once": (
         Refused,

@@ -10,7 +10,9 @@ Every message gives the fact, the value and the next step, because it is read at
     │   ├── IllegalMove         a stage that the version cannot move to from where it is
     │   ├── GateClosed          the gate's rules do not allow the promotion
     │   ├── PointerMoved        somebody else moved the live pointer first
+    │   ├── OverBudget          the work would cost more than is left of this month's budget
     │   └── AlreadyRunning      the same work is being done by another process
+    ├── TrainingError           a training whose outcome must not be used
     ├── ArtifactError           an artifact that is missing or must not be loaded
     │   ├── DigestMismatch      its bytes are not the registered ones
     │   └── UnsafeArtifact      it holds something other than weights and text
@@ -62,7 +64,15 @@ class PointerMoved(Refused):
     pass
 
 
+class OverBudget(Refused):
+    pass
+
+
 class AlreadyRunning(Refused):
+    pass
+
+
+class TrainingError(AutosortError):
     pass
 
 

@@ -80,7 +80,9 @@ class TrainingSpec(_Part):
         dataset: fingerprint of its dataset.
         configuration: every value of the training configuration.
         code_revision: the toolkit's version that trained it.
-        metrics: what the training itself measured, on the development split.
+        metrics: what the training itself measured, on the development splits.
+        record: what the training wrote down of itself: its curve of losses, the interpolation, the titles left out.
+        gate: the gate's rules as they were when the training began, so that nobody fits them to its outcome.
     """
 
     parent: str
@@ -88,6 +90,22 @@ class TrainingSpec(_Part):
     configuration: dict[str, Any]
     code_revision: str
     metrics: dict[str, float]
+    record: dict[str, Any] = {}
+    gate: dict[str, Any] = {}
+
+
+class RerankerSpec(_Part):
+    """A cross-encoder that reads playlist and song together.
+
+    Attributes:
+        artifact: SHA-256 digest (hex) of its folder in the artifact store.
+        base_model: hub id, package or version of the model it was made from.
+        max_length: tokens after which a pair of texts is cut.
+    """
+
+    artifact: str
+    base_model: str
+    max_length: int
 
 
 class ModelSpec(_Part):
@@ -97,6 +115,7 @@ class ModelSpec(_Part):
     text_template: int
     matching: MatchSpec
     training: TrainingSpec | None = None
+    reranker: RerankerSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +197,12 @@ def find_evaluation(connection: Connection, version: str, dataset: str) -> dict[
     """The report of a version on a dataset's test split, if there is one."""
     row = connection.execute(_SQL["find_evaluation"], {"version": version, "dataset": dataset}).fetchone()
     return dict(row["report"]) if row else None
+
+
+def list_evaluations(connection: Connection, version: str) -> list[tuple[str, dict[str, Any]]]:
+    """All reports of a version with the fingerprints of their datasets, newest first."""
+    rows = connection.execute(_SQL["list_evaluations"], {"version": version})
+    return [(row["dataset"], dict(row["report"])) for row in rows]
 
 
 def _one(connection: Connection, query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

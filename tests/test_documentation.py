@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from lifecycle.cli.main import app
+from lifecycle.settings import LifecycleSettings
 from registry.settings import RegistrySettings
 from serving.settings import ServingSettings
 
@@ -38,8 +39,10 @@ def test_every_option_is_in_the_reference(command: str) -> None:
         assert not named or any(each in REFERENCE for each in named), f"{command} {named}"
 
 
-@pytest.mark.parametrize("settings", [RegistrySettings, ServingSettings])
-def test_every_setting_is_in_the_reference(settings: type[RegistrySettings | ServingSettings]) -> None:
+@pytest.mark.parametrize("settings", [RegistrySettings, ServingSettings, LifecycleSettings])
+def test_every_setting_is_in_the_reference(
+    settings: type[RegistrySettings | ServingSettings | LifecycleSettings],
+) -> None:
     prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():
         variable = field.validation_alias or f"{prefix}{name}".upper()

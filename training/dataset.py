@@ -1,27 +1,28 @@
 """Datasets: immutable, fingerprinted folders of songs, playlists and the pairs between them, with their splits."""
 
 import json
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from registry.errors import BadInput, NotFound
 from registry.records import CatalogueSnapshot, Playlist, Song
 from registry.texts import CURRENT_TEMPLATE, render_playlist, render_song
+from training.audit import audit, require_clean
 from training.clusters import cluster_songs
-from training.pairs import positive_pairs
-from training.splits import Split, pair_split, playlist_held_out
+from training.folders import MANIFEST, Rows, digest_tables, make_table, read_rows, write_folder
+from training.pairs import KnownPairs, Pair, known_pairs
+from training.splits import Split, combined, later_clusters, sides
+from training.weights import training_weights
 
-FORMAT = 1
+FORMAT = 2
 """Of the dataset itself: part of the fingerprint, so that a change of the rules makes a new dataset."""
 
 MINIMUM_PAIRS = 40
@@ -32,15 +33,42 @@ _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeE
 
 _REBUILD = "Delete the folder and run `autosort retrain` to build it again."
 
+_COLUMNS: dict[str, dict[str, pa.DataType]] = {
+    "songs": {"song_id": pa.string(), "cluster": pa.string(), "record": pa.string()},
+    "playlists": {"playlist_id": pa.string(), "record": pa.string()},
+    "pairs": {
+        "playlist_id": pa.string(),
+        "song_id": pa.string(),
+        "source": pa.string(),
+        "split": pa.string(),
+        "weight": pa.float64(),
+    },
+    "rejections": {"playlist_id": pa.string(), "song_id": pa.string()},
+}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class LabelledPair:
-    """A pair, its source and what it is for."""
+    """A pair, its source and what it is for.
+
+    Attributes:
+        weight: how much it counts in training, in [0, 1]; 0 is a known positive that is never trained on, because its
+            source is too weak or there are too many of its kind.
+    """
 
     playlist_id: str
     song_id: str
     source: str
     split: Split
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A song of which a user said that it does not belong to a playlist: a hard negative, never a positive."""
+
+    playlist_id: str
+    song_id: str
 
 
 @dataclass(frozen=True)
@@ -49,10 +77,12 @@ class PairDataset:
 
     Attributes:
         template: version of the text template.
-        songs: those that occur in a pair, by id.
+        songs: those that occur in a pair or a rejection, by id.
         clusters: of each song id, its cluster of near-duplicates.
-        playlists: those that occur in a pair, by id.
+        playlists: those that occur in a pair or a rejection, by id.
         pairs: by ids; every pair has one split, every cluster one side.
+        rejections: by ids; none is of a song that its playlist holds a near-duplicate of.
+        salt: of the hash that deals the sides.
     """
 
     template: int
@@ -60,15 +90,13 @@ class PairDataset:
     clusters: dict[str, str]
     playlists: dict[str, Playlist]
     pairs: tuple[LabelledPair, ...]
+    rejections: tuple[Rejection, ...] = ()
+    salt: str = ""
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything in it: equal inputs give equal fingerprints."""
-        digest = sha256(json.dumps({"format": FORMAT, "template": self.template}).encode())
-        for table in (self._song_rows(), self._playlist_rows(), self._pair_rows()):
-            for row in table:
-                digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False).encode())
-        return digest.hexdigest()
+        return digest_tables(self._header(), self._tables())
 
     def select(self, split: Split) -> list[LabelledPair]:
         """The pairs of one split."""
@@ -89,17 +117,8 @@ class PairDataset:
     def save(self, folder: Path) -> Path:
         """Write it as Arrow tables to `folder/<fingerprint>`, whole or not at all; return that folder."""
         target = folder / self.fingerprint
-        if target.is_dir():
-            return target
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".draft-") as name:
-            draft = Path(name) / "dataset"
-            for table, rows in self._tables().items():
-                datasets.Dataset.from_list(list(rows)).save_to_disk(draft / table)
-            manifest = {"format": FORMAT, "template": self.template, "pairs": self.counts()}
-            (draft / "manifest.json").write_text(json.dumps(manifest, indent=2))
-            shutil.rmtree(target, ignore_errors=True)
-            draft.rename(target)
+        if not target.is_dir():
+            write_folder(target, self.fingerprint, self._tables(), {**self._header(), "pairs": self.counts()})
         return target
 
     @classmethod
@@ -116,8 +135,10 @@ class PairDataset:
                 f"The dataset {fingerprint[:12]} is not in {folder}.", "Copy it there from the machine that built it."
             )
         try:
-            manifest = json.loads((source / "manifest.json").read_text())
-            dataset = cls._from_tables(manifest["template"], source)
+            manifest = json.loads((source / MANIFEST).read_text())
+            if manifest["format"] != FORMAT:
+                raise BadInput(f"The dataset in {source} has format {manifest['format']}, not {FORMAT}.", _REBUILD)
+            dataset = cls._from_tables(manifest["template"], manifest["salt"], source)
             found = dataset.fingerprint
         except _DAMAGE as error:
             raise BadInput(f"The dataset in {source} is damaged: {type(error).__name__}.", _REBUILD) from error
@@ -126,72 +147,136 @@ class PairDataset:
         return dataset
 
     @classmethod
-    def _from_tables(cls, template: int, source: Path) -> "PairDataset":
-        songs, playlists, pairs = (
-            datasets.load_from_disk(str(source / table)).to_list() for table in ("songs", "playlists", "pairs")
-        )
+    def _from_tables(cls, template: int, salt: str, source: Path) -> "PairDataset":
+        songs, playlists, pairs, rejections = (read_rows(source, table, list(_COLUMNS[table])) for table in _COLUMNS)
+        clusters: dict[str, str] = {}
+        by_id: dict[str, Song] = {}
+        for song_id, cluster, record in songs:
+            clusters[song_id], by_id[song_id] = cluster, Song.model_validate_json(record)
         return cls(
             template=template,
-            songs={row["song_id"]: Song.model_validate_json(row["record"]) for row in songs},
-            clusters={row["song_id"]: row["cluster"] for row in songs},
-            playlists={row["playlist_id"]: Playlist.model_validate_json(row["record"]) for row in playlists},
-            pairs=tuple(LabelledPair(**{**row, "split": Split(row["split"])}) for row in pairs),
+            songs=by_id,
+            clusters=clusters,
+            playlists={playlist_id: Playlist.model_validate_json(record) for playlist_id, record in playlists},
+            pairs=tuple(LabelledPair(p, s, source, Split(split), weight) for p, s, source, split, weight in pairs),
+            rejections=tuple(Rejection(*ids) for ids in rejections),
+            salt=salt,
         )
 
-    def _tables(self) -> dict[str, Iterable[dict[str, Any]]]:
-        return {"songs": self._song_rows(), "playlists": self._playlist_rows(), "pairs": self._pair_rows()}
+    def _header(self) -> dict[str, Any]:
+        return {"format": FORMAT, "template": self.template, "salt": self.salt}
 
-    def _song_rows(self) -> Iterable[dict[str, Any]]:
-        for song_id, song in self.songs.items():
-            record = song.model_dump_json(exclude_none=True)
-            yield {"song_id": song_id, "cluster": self.clusters[song_id], "record": record}
-
-    def _playlist_rows(self) -> Iterable[dict[str, Any]]:
-        for playlist_id, playlist in self.playlists.items():
-            yield {"playlist_id": playlist_id, "record": playlist.model_dump_json(exclude_none=True)}
-
-    def _pair_rows(self) -> Iterable[dict[str, Any]]:
-        for pair in self.pairs:
-            yield {
-                "playlist_id": pair.playlist_id,
-                "song_id": pair.song_id,
-                "source": pair.source,
-                "split": pair.split.value,
-            }
+    def _tables(self) -> dict[str, pa.Table]:
+        rows: dict[str, Rows] = {
+            "songs": ((key, self.clusters[key], _record(song)) for key, song in self.songs.items()),
+            "playlists": ((key, _record(playlist)) for key, playlist in self.playlists.items()),
+            "pairs": ((p.playlist_id, p.song_id, p.source, p.split.value, p.weight) for p in self.pairs),
+            "rejections": ((each.playlist_id, each.song_id) for each in self.rejections),
+        }
+        return {name: make_table(_COLUMNS[name], rows[name]) for name in _COLUMNS}
 
 
-def build_dataset(snapshot: CatalogueSnapshot, template: int = CURRENT_TEMPLATE) -> PairDataset:
-    """Build the dataset of a catalogue: pairs, clusters of near-duplicates, splits.
+def _record(record: Song | Playlist) -> str:
+    return record.model_dump_json(exclude_none=True)
+
+
+def build_dataset(snapshot: CatalogueSnapshot, template: int = CURRENT_TEMPLATE, *, salt: str = "") -> PairDataset:
+    """Build the dataset of a catalogue: pairs, clusters of near-duplicates, splits, weights.
+
+    Args:
+        salt: another one deals songs and playlists to other sides, for cross-fitting.
 
     Raises:
-        BadInput: there are too few pairs or playlists to learn from and to test on.
+        BadInput: there are too few pairs or playlists to learn from and to test on, or something that is tested on
+            would be trained on.
     """
-    dataset = _assemble(snapshot, template, pair_split)
+    known = known_pairs(snapshot)
+    clusters = cluster_songs(snapshot.songs, lambda song: render_song(song, template))
+    splits = _splits(known.positives, clusters, salt)
+    dataset = _assemble(snapshot, template, known, clusters, splits, salt=salt)
     check_enough(dataset)
-    check_no_leak(dataset)
+    require_clean(audit(dataset))
     return dataset
 
 
 def unsplit_dataset(snapshot: CatalogueSnapshot, template: int = CURRENT_TEMPLATE) -> PairDataset:
     """All pairs of a catalogue as training pairs: what a model that is not trained may look at."""
-    return _assemble(snapshot, template, lambda _playlist, _cluster: Split.TRAIN)
+    known = known_pairs(snapshot)
+    clusters = cluster_songs(snapshot.songs, lambda song: render_song(song, template))
+    return _assemble(snapshot, template, known, clusters, [Split.TRAIN] * len(known.positives))
 
 
-def _assemble(snapshot: CatalogueSnapshot, template: int, split_of: Callable[[str, str], Split]) -> PairDataset:
-    clusters = cluster_songs(snapshot.songs)
-    pairs = tuple(
-        LabelledPair(pair.playlist_id, pair.song_id, pair.source, split_of(pair.playlist_id, clusters[pair.song_id]))
-        for pair in positive_pairs(snapshot)
-    )
-    songs = {pair.song_id for pair in pairs}
-    playlists = {pair.playlist_id for pair in pairs}
+def _splits(pairs: Sequence[Pair], clusters: Mapping[str, str], salt: str) -> list[Split]:
+    """What each pair is for; needs all pairs, as the newest songs are found by comparison."""
+    songs, playlists = sides(clusters.values(), {pair.playlist_id: None for pair in pairs}, salt)
+    later = _later(pairs, clusters, songs, playlists)
+    return [
+        combined(playlists[pair.playlist_id], songs[cluster], later=cluster in later)
+        for pair, cluster in ((pair, clusters[pair.song_id]) for pair in pairs)
+    ]
+
+
+def _later(
+    pairs: Sequence[Pair], clusters: Mapping[str, str], songs: Mapping[str, Split], playlists: Mapping[str, Split]
+) -> frozenset[str]:
+    """The newest of the clusters that would be trained on."""
+    first: dict[str, float] = {}
+    trained: dict[str, None] = {}
+    dated = total = 0
+    for pair in pairs:
+        cluster = clusters[pair.song_id]
+        if songs[cluster] is not Split.TRAIN:
+            continue
+        if playlists[pair.playlist_id] is Split.TRAIN:
+            trained[cluster] = None
+            total += 1
+            dated += pair.added_at is not None
+        if pair.added_at is not None:
+            first[cluster] = min(pair.added_at, first.get(cluster, pair.added_at))
+    known = {cluster: first[cluster] for cluster in trained if cluster in first}
+    return later_clusters(known, share_dated=dated / max(total, 1))
+
+
+def _assemble(
+    snapshot: CatalogueSnapshot,
+    template: int,
+    known: KnownPairs,
+    clusters: Mapping[str, str],
+    splits: Sequence[Split],
+    *,
+    salt: str = "",
+) -> PairDataset:
+    pairs, rejections = _labelled(known.positives, clusters, splits), _rejections(known, clusters)
+    songs = {each.song_id for each in pairs} | {each.song_id for each in rejections}
+    playlists = {each.playlist_id for each in pairs} | {each.playlist_id for each in rejections}
     return PairDataset(
         template=template,
         songs={each.song_id: each for each in snapshot.songs if each.song_id in songs},
-        clusters={song_id: cluster for song_id, cluster in clusters.items() if song_id in songs},
+        clusters={each.song_id: clusters[each.song_id] for each in snapshot.songs if each.song_id in songs},
         playlists={each.playlist_id: each for each in snapshot.playlists if each.playlist_id in playlists},
         pairs=pairs,
+        rejections=rejections,
+        salt=salt,
     )
+
+
+def _labelled(pairs: Sequence[Pair], clusters: Mapping[str, str], splits: Sequence[Split]) -> tuple[LabelledPair, ...]:
+    """The pairs with what they are for; caps and tempering are about training, so they look at its pairs alone."""
+    weights = np.array([pair.weight for pair in pairs])
+    rows = [row for row, split in enumerate(splits) if split is Split.TRAIN]
+    weights[rows] = training_weights([pairs[row] for row in rows], clusters)
+    return tuple(
+        LabelledPair(pair.playlist_id, pair.song_id, pair.source, split, weight)
+        for pair, split, weight in zip(pairs, splits, weights.tolist(), strict=True)
+    )
+
+
+def _rejections(known: KnownPairs, clusters: Mapping[str, str]) -> tuple[Rejection, ...]:
+    """What was rejected, but for songs of which the playlist holds a near-duplicate: of those nobody can tell."""
+    rejected = {song_id for _, song_id in known.rejected}
+    near = {clusters[song_id] for song_id in rejected}
+    held = {(pair.playlist_id, clusters[pair.song_id]) for pair in known.positives if clusters[pair.song_id] in near}
+    return tuple(Rejection(*each) for each in known.rejected if (each[0], clusters[each[1]]) not in held)
 
 
 def relevance(
@@ -213,24 +298,11 @@ def relevance(
 
 def check_enough(dataset: PairDataset) -> None:
     """Raise `BadInput` unless there is something to learn from and something to test on."""
-    train = dataset.select(Split.TRAIN)
+    train = [pair for pair in dataset.select(Split.TRAIN) if pair.weight > 0]
     playlists = {pair.playlist_id for pair in train}
     if len(train) < MINIMUM_PAIRS or len(playlists) < MINIMUM_PLAYLISTS or not dataset.select(Split.UNSEEN_SONG):
         raise BadInput(
             f"The catalogue gives {len(train)} pairs of {len(playlists)} playlists to train on; at least "
             f"{MINIMUM_PAIRS} of {MINIMUM_PLAYLISTS}, and some to test on, are needed.",
-            "Import more playlists with `autosort import`, then try again.",
-        )
-
-
-def check_no_leak(dataset: PairDataset) -> None:
-    """Raise `BadInput` if a tested song, one of its near-duplicates, or a held-out playlist is trained on."""
-    train = dataset.select(Split.TRAIN)
-    trained = {dataset.clusters[pair.song_id] for pair in train}
-    tested = {dataset.clusters[pair.song_id] for pair in dataset.select(Split.UNSEEN_SONG)}
-    held_out = {pair.playlist_id for pair in train if playlist_held_out(pair.playlist_id)}
-    if trained & tested or held_out:
-        raise BadInput(
-            f"{len(trained & tested)} test songs and {len(held_out)} held-out playlists are in the training split.",
-            "This is a defect of the toolkit: report it with the dataset.",
+            "Import more playlists with `autosort import` (public ones count only with a description), then try again.",
         )

@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from lifecycle.cli import library, models, moves, service
+from lifecycle.cli import library, models, moves, planning, service
 
 # Libraries draw bars of their own into ours, or onto stdout, unless they are told not to before they are imported.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 app.command()(service.demo)
 app.command("import")(library.import_files)
+app.command()(planning.check)
+app.command()(planning.cost)
 app.command()(models.retrain)
 app.command()(models.evaluate)
 app.command()(models.reembed)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lifecycle.cli.output import JsonOption, Output, reporting
+from lifecycle.cli.output import ExpenseReasonOption, JsonOption, Output, OverBudgetOption, reporting
 from lifecycle.cli.tables import evaluation_table, lift_table, table
 from lifecycle.workspace import open_workspace
 
@@ -17,14 +17,21 @@ def retrain(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Passes over the pairs.")] = None,
     reembed: Annotated[bool, typer.Option(help="Also embed the catalogue for the new version.")] = True,
+    over_budget: OverBudgetOption = False,
+    reason: ExpenseReasonOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune on the catalogue as it is and register, evaluate and embed the outcome as the next version."""
+    from lifecycle.budget import Waiver, training_bill
     from lifecycle.retrain import retrain as run
     from training.configuration import profile as configuration
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        done = run(workspace, configuration(profile, seed=seed, epochs=epochs), output.progress, reembed=reembed)
+        changes = {"seed": seed} if epochs is None else {"seed": seed, "epochs": epochs}
+        chosen = configuration(profile, **changes)
+        with training_bill(workspace, chosen, output.progress, Waiver(over_budget, reason), reembed=reembed) as bill:
+            done = run(workspace, chosen, output.progress, reembed=reembed)
+            bill.version = done.version.version
         name = done.version.version
 
         def render(console: Console) -> None:
@@ -64,23 +71,32 @@ def evaluate(
 
 def reembed(
     version: Annotated[str, typer.Argument(help="Such as v2.")],
+    over_budget: OverBudgetOption = False,
+    reason: ExpenseReasonOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Embed for one version whatever it lacks. Interrupted, the same command goes on where it stopped."""
+    from lifecycle.budget import Waiver, reembedding_bill
     from lifecycle.reconcile import reconcile
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        _show_reconciled(output, [asdict(reconcile(workspace, version, output.progress))], single=True)
+        with reembedding_bill(workspace, version, output.progress, Waiver(over_budget, reason)):
+            done = reconcile(workspace, version, output.progress)
+        _show_reconciled(output, [asdict(done)], single=True)
 
 
-def sync(as_json: JsonOption = False) -> None:
+def sync(
+    over_budget: OverBudgetOption = False, reason: ExpenseReasonOption = None, as_json: JsonOption = False
+) -> None:
     """Bring every version that could serve up to the catalogue; the base model is registered if there is none."""
     from lifecycle.base_version import ensure_base_version
+    from lifecycle.budget import Waiver, reembedding_bill
     from lifecycle.reconcile import reconcile_all
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        ensure_base_version(workspace, output.progress)
-        done = reconcile_all(workspace, output.progress)
+        with reembedding_bill(workspace, None, output.progress, Waiver(over_budget, reason)):
+            ensure_base_version(workspace, output.progress)
+            done = reconcile_all(workspace, output.progress)
         _show_reconciled(output, [asdict(each) for each in done], single=False)
 
 

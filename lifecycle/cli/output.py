@@ -16,6 +16,10 @@ from registry.errors import AutosortError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept in the audit log.")]
+OverBudgetOption = Annotated[
+    bool, typer.Option("--over-budget", help="Go on although it exceeds the month's budget; needs --reason.")
+]
+ExpenseReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept with what was spent.")]
 
 INTERRUPTED = 130
 _PIPE_WIDTH = 120

@@ -35,3 +35,6 @@ ON CONFLICT (version, dataset) DO UPDATE SET report = excluded.report, evaluated
 
 -- name: find_evaluation
 SELECT report FROM evaluations WHERE version = %(version)s AND dataset = %(dataset)s
+
+-- name: list_evaluations
+SELECT dataset, report FROM evaluations WHERE version = %(version)s ORDER BY evaluated_at DESC, dataset

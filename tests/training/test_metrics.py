@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from training.metrics import RankingMetrics, evaluate_ranking, rank_relevant
+from training.metrics import METRICS, RankingMetrics, evaluate_ranking, query_metrics, rank_relevant
 
 
 def naive_ranks(scores: list[float], relevant: list[bool]) -> list[int]:
@@ -111,3 +111,35 @@ def test_figures_are_given_to_four_places() -> None:
         "recall_at_20": 1.0,
         "ndcg_at_10": 0.0,
     }
+
+
+@given(rankings())
+def test_each_query_is_what_it_would_be_alone(ranking: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]) -> None:
+    scores, relevant = ranking
+    found = query_metrics(scores, relevant)
+    assert found.best_rank.dtype == np.int64
+    for row in range(len(scores)):
+        alone = evaluate_ranking(scores[row : row + 1], relevant[row : row + 1])
+        for name in METRICS:
+            assert getattr(found, name)[row] == pytest.approx(getattr(alone, name), abs=1e-12), name
+
+
+def test_what_is_no_number_comes_last() -> None:
+    scores = np.array([[np.nan, 0.2, -np.inf], [np.nan, 0.2, 0.1]], np.float32)
+    relevant = np.array([[True, False, False], [False, False, True]])
+    assert query_metrics(scores, relevant).best_rank.tolist() == [3, 2]
+
+
+def test_a_query_without_a_right_answer_is_refused() -> None:
+    with pytest.raises(ValueError, match="Query 1 of 2 has no relevant candidate"):
+        query_metrics(np.zeros((2, 3), np.float32), np.array([[True, False, False], [False, False, False]]))
+
+
+def test_many_queries_rank_as_a_few_do() -> None:
+    """More than are compared at once."""
+    random = np.random.default_rng(0)
+    scores, relevant = random.standard_normal((6000, 1000)).astype(np.float32), np.zeros((6000, 1000), np.bool_)
+    relevant[np.arange(6000), random.integers(0, 1000, 6000)] = True
+    found = query_metrics(scores, relevant).best_rank
+    right = scores[relevant]
+    assert (found == 1 + (scores > right[:, None]).sum(axis=1)).all()

@@ -1,0 +1,52 @@
+"""Settings of the lifecycle, read from the environment: where heavy work runs, its prices and its budget."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from registry.errors import BadInput
+
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class LifecycleSettings(BaseSettings):
+    """Settings of heavy work. The prices are Modal's of an A10 container.
+
+    Attributes:
+        compute: where heavy work runs: this machine or Modal (`AUTOSORT_COMPUTE`).
+        gpu_price: of an A10, in dollars a second (`AUTOSORT_GPU_PRICE`).
+        core_price: of a processor core, in dollars a second (`AUTOSORT_CORE_PRICE`).
+        memory_price: of a GiB of memory, in dollars a second (`AUTOSORT_MEMORY_PRICE`).
+        local_price: of this machine, in dollars a second; 0 for one of your own (`AUTOSORT_LOCAL_PRICE`).
+        base_folder: the profile's base model, for a machine that cannot reach the Hugging Face Hub
+            (`AUTOSORT_BASE_FOLDER`).
+        budget: what may be spent in a calendar month, by UTC, in dollars (`AUTOSORT_BUDGET`).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
+
+    compute: Literal["local", "modal"] = "local"
+    base_folder: Path | None = None
+    gpu_price: Dollars = 0.000306
+    core_price: Dollars = 0.0000131
+    memory_price: Dollars = 0.00000222
+    local_price: Dollars = 0.0
+    budget: Dollars = 30.0
+
+
+def read_settings() -> LifecycleSettings:
+    """The settings of the environment.
+
+    Raises:
+        BadInput: a variable holds something that cannot be used.
+    """
+    try:
+        return LifecycleSettings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        variable = f"AUTOSORT_{'_'.join(map(str, wrong['loc']))}".upper()
+        raise BadInput(
+            f"{variable} is {str(wrong['input'])[:80]!r}: {wrong['msg']}.", "docs/reference.md lists the settings."
+        ) from None

@@ -1,0 +1,63 @@
+"""Running a training: in this process, or shared by several through accelerate."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from lifecycle.progress import Progress
+from registry.errors import TrainingError
+from training.job import FineTuned, TrainingJob
+
+_TAIL = 2000
+
+
+def run_training(job: TrainingJob, datasets: Path, progress: Progress, *, processes: int = 1) -> FineTuned:
+    """Train as a job says, or go on where it was interrupted.
+
+    Args:
+        datasets: where the job's dataset is kept.
+        processes: how many share the work on this machine.
+
+    Raises:
+        TrainingError: a process of several failed.
+    """
+    if processes > 1:
+        return _launch(job, datasets, progress, processes)
+    # Imported here because it takes seconds, which a retraining that finds its version does not need.
+    from training.finetune import fine_tune
+
+    with progress.task("Fine-tuning", 1) as advance:
+        trained = fine_tune(job, on_progress=advance)
+    if trained is None:
+        raise TrainingError("This process is not the main one of its training.", "Run `autosort retrain` by itself.")
+    return trained
+
+
+def _launch(job: TrainingJob, datasets: Path, progress: Progress, processes: int) -> FineTuned:
+    written = job.save(datasets)
+    progress.say(f"Fine-tuning in {processes} processes; the job is {written}")
+    done = subprocess.run(launch_line(job, written, processes), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise TrainingError(
+            f"The training in {processes} processes ended with exit code {done.returncode}: {done.stderr[-_TAIL:]}",
+            "The same command goes on from the last checkpoint.",
+        )
+    return FineTuned.load(job.folder)
+
+
+def launch_line(job: TrainingJob, written: Path, processes: int) -> list[str]:
+    """What starts a training in several processes."""
+    device = ["--cpu"] if job.device == "cpu" else []
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *device, "--num_processes", str(processes)]
+    return [
+        *launcher,
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "-m",
+        "training",
+        str(written),
+    ]

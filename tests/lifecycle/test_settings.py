@@ -1,0 +1,36 @@
+"""Settings of heavy work as the environment gives them."""
+
+import pytest
+
+from lifecycle.settings import LifecycleSettings, read_settings
+from registry.errors import BadInput
+
+
+def test_the_prices_are_modals_and_work_is_done_here_for_nothing() -> None:
+    settings = read_settings()
+    assert (settings.gpu_price, settings.core_price, settings.memory_price) == (0.000306, 0.0000131, 0.00000222)
+    assert (settings.compute, settings.local_price, settings.budget) == ("local", 0, 30)
+
+
+def test_the_environment_decides_and_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOSORT_GPU_PRICE", "0.001")
+    monkeypatch.setenv("AUTOSORT_BUDGET", "")
+    monkeypatch.setenv("AUTOSORT_COMPUTE", "modal")
+    settings = read_settings()
+    assert (settings.gpu_price, settings.budget, settings.compute) == (0.001, 30, "modal")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (name, value)
+        for name in LifecycleSettings.model_fields
+        if name not in {"compute", "base_folder"}
+        for value in ("-1", "inf", "nan", "ten")
+    ]
+    + [("compute", "cloud")],
+)
+def test_what_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"AUTOSORT_{name}".upper(), value)
+    with pytest.raises(BadInput, match=f"AUTOSORT_{name.upper()} is '{value}'"):
+        read_settings()

@@ -1,0 +1,91 @@
+"""Against forgetting: weights on the straight line from the base model to the fine-tuned one.
+
+Wortsman et al., "Robust fine-tuning of zero-shot models" (2022): a point between the two often keeps what the base
+model knew and what the training taught (WiSE-FT).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+
+from training.development import Development, Encode, Measured
+from training.general_similarity import general_similarity
+
+Weights = Mapping[str, Tensor]
+
+GENERAL_SIMILARITY_KEPT = 0.02
+"""How much general similarity (Spearman's rho) a coefficient may cost and still be chosen."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A coefficient and what the model does there; 0 is the base model, 1 the fine-tuned one.
+
+    Attributes:
+        mean: of the development regimes' MRR.
+        general_similarity: Spearman's rho on sentence pairs that have nothing to do with playlists.
+    """
+
+    coefficient: float
+    development: Mapping[str, float]
+    mean: float
+    general_similarity: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The point as a JSON object."""
+        return {**asdict(self), "development": dict(self.development)}
+
+
+def interpolated(base: Weights, tuned: Weights, coefficient: float) -> dict[str, Tensor]:
+    """The weights at a coefficient, tensor by tensor; what is not of floating point stays as it was tuned."""
+    return {
+        name: torch.lerp(base[name].float(), value.float(), coefficient).to(value.dtype)
+        if value.is_floating_point()
+        else value
+        for name, value in tuned.items()
+    }
+
+
+def trace(
+    model: SentenceTransformer,
+    base: Weights,
+    coefficients: Sequence[float],
+    development: Development,
+    encode: Encode,
+) -> list[Point]:
+    """Measure the model at the base (0) and at each coefficient; it keeps the weights of the last.
+
+    Args:
+        model: holds the fine-tuned weights; `encode` encodes with it.
+    """
+    tuned = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    points = []
+    for coefficient in (0.0, *coefficients):
+        model.load_state_dict(interpolated(base, tuned, coefficient))
+        points.append(_point(coefficient, development.measure(encode), encode))
+    return points
+
+
+def choose(points: Sequence[Point]) -> Point:
+    """The best mean over the development regimes, of the coefficients above 0 that keep general similarity.
+
+    If none keeps it, the one that keeps most of it. Of equals, the one nearer to the base model.
+    """
+    base, *others = points
+    kept = [each for each in others if each.general_similarity >= base.general_similarity - GENERAL_SIMILARITY_KEPT]
+    if kept:
+        return max(kept, key=lambda each: (each.mean, -each.coefficient))
+    return max(others, key=lambda each: (each.general_similarity, -each.coefficient))
+
+
+def _point(coefficient: float, measured: Measured, encode: Encode) -> Point:
+    return Point(
+        coefficient=coefficient,
+        development={name: round(value, 4) for name, value in measured.mrr.items()},
+        mean=round(measured.mean, 4),
+        general_similarity=round(general_similarity(encode).spearman, 4),
+    )
