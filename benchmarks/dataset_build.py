@@ -4,8 +4,8 @@
 
 Makes up catalogues of that many pairs (a song for every four, a playlist for every fifty, a word of feedback for every
 hundred; popularity as uneven as it is in life), builds and saves the dataset of each in a process of its own, and
-prints seconds, pairs per second, peak memory and, between one size and the next, the growth of the processor's time over that of the
-pairs: 1 is linear. The catalogue itself is made before the clock starts, but its memory counts.
+prints seconds, pairs per second, peak memory and, between one size and the next, the growth of the processor's time
+over that of the pairs: 1 is linear. The catalogue itself is made before the clock starts, but its memory counts.
 """
 
 import argparse
@@ -18,12 +18,39 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
-from registry.records import AudioFeatures, CatalogueSnapshot, Feedback, Membership, MembershipSource, Playlist, Song
-from registry.records import Verdict
+from registry.records import (
+    AudioFeatures,
+    CatalogueSnapshot,
+    Feedback,
+    Membership,
+    MembershipSource,
+    Playlist,
+    Song,
+    Verdict,
+)
+
+Record = TypeVar("Record", Song, Playlist)
 
 _START = datetime(2020, 1, 1, tzinfo=UTC)
-_WORDS = "amber river night glass summer engine velvet northern silent golden paper thunder harbour electric little".split()
+_WORDS = [
+    "amber",
+    "river",
+    "night",
+    "glass",
+    "summer",
+    "engine",
+    "velvet",
+    "northern",
+    "silent",
+    "golden",
+    "paper",
+    "thunder",
+    "harbour",
+    "electric",
+    "little",
+]
 _SOURCES = [*MembershipSource]
 
 
@@ -48,17 +75,23 @@ def synthetic_snapshot(pairs: int, seed: int = 0) -> CatalogueSnapshot:
     return CatalogueSnapshot(songs, playlists, memberships, feedback)
 
 
-def _one_of(records: tuple, chance: random.Random, unevenness: float):  # noqa: ANN202
+def _one_of(records: tuple[Record, ...], chance: random.Random, unevenness: float) -> Record:
     return records[int(len(records) * chance.random() ** unevenness)]
 
 
 def _song(number: int, chance: random.Random) -> Song:
     """One in five is another recording of the song before it."""
     title = " ".join(chance.choices(_WORDS, k=3)).title()
-    features = {name: chance.random() for name in ("energy", "valence", "danceability", "acousticness", "speechiness")}
+    features: dict[str, Any] = {
+        name: chance.random() for name in ("energy", "valence", "danceability", "acousticness", "speechiness")
+    }
     return Song.model_construct(
         song_id=f"song-{number:08}",
-        title=f"Song {number - 1} - Live" if number % 5 == 4 else f"{title} {number}" if number % 5 != 3 else f"Song {number}",
+        title=f"Song {number - 1} - Live"
+        if number % 5 == 4
+        else f"{title} {number}"
+        if number % 5 != 3
+        else f"Song {number}",
         artist=f"The {_WORDS[number // 5 % len(_WORDS)].title()} Band {number // 25}",
         album=f"{title} Nights",
         isrc=f"XX{number:010}" if chance.random() < 0.7 else None,
@@ -108,7 +141,13 @@ def _build(pairs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         dataset.save(Path(folder))
         saved, cpu = time.perf_counter(), time.process_time() - cpu
-    figures = {"pairs": len(dataset.pairs), "build": built - begun, "save": saved - built, "catalogue": before, "cpu": cpu}
+    figures = {
+        "pairs": len(dataset.pairs),
+        "build": built - begun,
+        "save": saved - built,
+        "catalogue": before,
+        "cpu": cpu,
+    }
     print(json.dumps(figures | {"peak": _peak(), "fingerprint": dataset.fingerprint}))
 
 

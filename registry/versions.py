@@ -188,9 +188,12 @@ def move(connection: Connection, version: str, target: Stage) -> None:
     connection.execute(_SQL["set_stage"], {"version": version, "stage": target})
 
 
-def save_evaluation(connection: Connection, version: str, dataset: str, report: Mapping[str, Any]) -> None:
-    """Keep the report of a version on a dataset's test split; a later one replaces it."""
-    connection.execute(_SQL["save_evaluation"], {"version": version, "dataset": dataset, "report": Jsonb(report)})
+def save_evaluation(
+    connection: Connection, version: str, dataset: str, report: Mapping[str, Any], outcomes: Mapping[str, Any]
+) -> None:
+    """Keep the report of a version on a dataset's test split, and what came of each query; later ones replace them."""
+    parts = {"report": Jsonb(report), "outcomes": Jsonb(outcomes)}
+    connection.execute(_SQL["save_evaluation"], {"version": version, "dataset": dataset, **parts})
 
 
 def find_evaluation(connection: Connection, version: str, dataset: str) -> dict[str, Any] | None:
@@ -203,6 +206,12 @@ def list_evaluations(connection: Connection, version: str) -> list[tuple[str, di
     """All reports of a version with the fingerprints of their datasets, newest first."""
     rows = connection.execute(_SQL["list_evaluations"], {"version": version})
     return [(row["dataset"], dict(row["report"])) for row in rows]
+
+
+def find_outcomes(connection: Connection, version: str, dataset: str) -> dict[str, Any] | None:
+    """What came of each query of a version on a dataset's test split; None if that is not known."""
+    row = connection.execute(_SQL["find_outcomes"], {"version": version, "dataset": dataset}).fetchone()
+    return dict(row["outcomes"]) if row and row["outcomes"] else None
 
 
 def _one(connection: Connection, query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

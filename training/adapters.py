@@ -41,6 +41,6 @@ def merged(model: SentenceTransformer, base: Path) -> SentenceTransformer:
     weights = {
         name.replace(".base_layer.", "."): value for name, value in model.state_dict().items() if ".lora_" not in name
     }
-    plain = load_model(base, model.prompts["query"], model.prompts["document"], device=model.device.type)
+    plain = load_model(base, model.prompts["query"] or "", model.prompts["document"] or "", device=model.device.type)
     plain.load_state_dict(weights)
     return plain

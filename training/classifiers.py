@@ -65,7 +65,7 @@ class WordClassifier:
     def log_probabilities(self, texts: Any) -> Matrix:  # noqa: ANN401
         """Of each playlist for each song, from sparse TF-IDF of all terms."""
         found = self.model.predict_log_proba(texts[:, self.terms])
-        return np.maximum(found, FLOOR).astype(np.float32)
+        return np.asarray(np.maximum(found, FLOOR), np.float32)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class AudioClassifier:
 
     def log_probabilities(self, audio: Matrix) -> Matrix:
         """Of each playlist for each song."""
-        return np.log(self.model.predict_proba(audio[:, self.features]) + _UNLIKELY).astype(np.float32)
+        return np.asarray(np.log(self.model.predict_proba(audio[:, self.features]) + _UNLIKELY), np.float32)
 
 
 def smallest_leaf(pairs: int, playlists: int) -> int:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from training.dataset import PairDataset
 from training.examples import Prompts
-from training.metrics import Scores, evaluate_ranking
+from training.metrics import evaluate_ranking
 from training.queries import Query, cluster_queries
+from training.scoring import text_and_centroid
 from training.splits import Split
 from training.statistics import MINIMUM_QUERIES
 
@@ -103,21 +104,6 @@ class Development:
 
     def _encode_playlists(self, encode: Encode, playlist_ids: Sequence[str]) -> Vectors:
         return encode([self._prompts.playlist + self._dataset.playlist_text(each) for each in playlist_ids])
-
-
-def text_and_centroid(songs: Vectors, playlists: Vectors, centroids: Vectors) -> Scores:
-    """The two signals of an embedding, each on a common scale, added: shape (songs, playlists).
-
-    Args:
-        songs: unit vectors, shape (songs, dimensions).
-        playlists: unit vectors of the playlists' texts, shape (playlists, dimensions); `centroids` likewise of the
-            mean of their songs.
-    """
-    return np.asarray(_standard(songs @ playlists.T) + _standard(songs @ centroids.T), np.float32)
-
-
-def _standard(scores: Scores) -> Scores:
-    return np.asarray((scores - scores.mean()) / (scores.std() or 1.0), np.float32)
 
 
 def _mrr(scores: Scores, queries: Sequence[Query], playlist_ids: Sequence[str]) -> float:

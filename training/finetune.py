@@ -134,7 +134,8 @@ def _trainer(
     if configuration.method == "lora":
         add_adapters(model, configuration)
     elif configuration.freeze_word_embeddings:
-        model.transformers_model.get_input_embeddings().requires_grad_(requires_grad=False)
+        encoder: Any = model.transformers_model
+        encoder.get_input_embeddings().requires_grad_(requires_grad=False)
     steps = len(shown.batch_sizes) // _processes()
     precision = settled_precision(configuration, model.device.type)
     return make_trainer(

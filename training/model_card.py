@@ -1,7 +1,9 @@
 """The README that travels with a model's artifact."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from training.configuration import TrainingConfiguration
 from training.dataset import PairDataset
@@ -13,6 +15,7 @@ def write_model_card(
     dataset: PairDataset,
     configuration: TrainingConfiguration,
     metrics: Mapping[str, float],
+    record: Mapping[str, Any],
 ) -> None:
     """Write `README.md` into a model's folder: what it is, what it was trained on and how, and its limits."""
     counts = "\n".join(f"| {split} | {count} |" for split, count in dataset.counts().items())
@@ -27,8 +30,20 @@ def write_model_card(
             counts=counts,
             recipe=recipe,
             figures=figures,
+            coefficient=record.get("chosen_coefficient", 1.0),
+            curve="\n".join(_point(each) for each in record.get("interpolation", [])),
+            silent=", ".join(_plain(each["name"]) for each in record.get("silent_titles", [])) or "none",
         )
     )
+
+
+def _plain(name: str) -> str:
+    """A playlist's name as text, not as markup."""
+    return " ".join(re.sub(r"[^\w\s'&.,!?-]", "", name).split())
+
+
+def _point(point: Mapping[str, Any]) -> str:
+    return f"| {point['coefficient']} | {point['mean']} | {point['general_similarity']} |"
 
 
 _CARD = """\
@@ -55,16 +70,23 @@ Near-duplicate recordings (remasters, live and radio versions) are kept on one s
 
 ## Recipe
 
-In-batch contrastive loss (MultipleNegativesRankingLoss) in both directions; the best checkpoint on the development
-split was kept.
+In-batch contrastive loss in both directions, over batches in which no negative is a known positive; the best checkpoint
+on the development regimes was kept. Playlists whose titles say nothing of their songs stood for nothing: {silent}.
 
 | setting | value |
 |---|---|
 {recipe}
 
-## Development split
+The weights lie at {coefficient} of the way from the base model (0) to the fine-tuned one (1):
 
-Songs that were not trained on, ranked among the trained playlists by text alone.
+| coefficient | mean MRR of the development regimes | general similarity (Spearman) |
+|---|---|---|
+{curve}
+
+## Development regimes
+
+Songs that were not trained on, ranked among the trained playlists by text and centroid; and the songs of playlists that
+were not trained on, ranked by text alone.
 
 | metric | value |
 |---|---|

@@ -11,7 +11,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.cross_encoder import CrossEncoder, CrossEncoderTrainer, CrossEncoderTrainingArguments
 from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
-from transformers import PrinterCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from training.checkpoints import last_complete
 from training.configuration import RERANKER_MAX_LENGTH
@@ -98,7 +98,7 @@ def _trainer(
         dataloader_pin_memory=torch.cuda.is_available(),
     )
     loss = BinaryCrossEntropyLoss(model, pos_weight=torch.tensor(float(_NEGATIVES)))
-    callbacks = [StepsCallback(on_progress, ignore_log)]
+    callbacks: list[TrainerCallback] = [StepsCallback(on_progress, ignore_log)]
     trainer = _QuietTrainer(model=model, args=arguments, train_dataset=rows, loss=loss, callbacks=callbacks)
     trainer.remove_callback(PrinterCallback)  # stdout belongs to the command's result
     return trainer

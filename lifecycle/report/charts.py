@@ -66,9 +66,9 @@ def line_chart(chart: Chart) -> Markup:
         _chosen(chart, across),
         *(_line(each, across, up, chart.chosen) for each in chart.series),
     ]
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}</svg>'
-    ).format(_WIDTH, _HEIGHT, chart.described, chart.title, Markup("").join(parts))
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}</svg>').format(
+        _WIDTH, _HEIGHT, chart.described, chart.title, Markup("").join(parts)
+    )
 
 
 def legend_key(style: int) -> Markup:
@@ -103,9 +103,9 @@ def _grid_line(value: float, up: Scale) -> Markup:
 def _foot(value: float, across: Scale) -> Markup:
     label = f"{value:g}" if abs(value) < 10_000 else f"{value / 1000:g}k"
     x = _x(value, across)
-    return Markup('<line class="tick" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text x="{0}" y="{3}" text-anchor="middle">{4}</text>').format(
-        x, _HEIGHT - _BOTTOM, _HEIGHT - _BOTTOM + 4, _HEIGHT - _BOTTOM + 17, label
-    )
+    return Markup(
+        '<line class="tick" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text x="{0}" y="{3}" text-anchor="middle">{4}</text>'
+    ).format(x, _HEIGHT - _BOTTOM, _HEIGHT - _BOTTOM + 4, _HEIGHT - _BOTTOM + 17, label)
 
 
 def _chosen(chart: Chart, across: Scale) -> Markup:
@@ -126,8 +126,11 @@ def _line(series: Series, across: Scale, up: Scale, chosen: float | None) -> Mar
     path = " ".join(f"{x},{y}" for x, y in places)
     shown = len(places) <= _FEW
     marks = Markup("").join(
-        Markup('<g{}><title>{} {}</title>{}</g>').format(
-            Markup(' class="at-chosen"') if at == chosen else "", series.name, number(value), _marked(x, y, series.style)
+        Markup("<g{}><title>{} {}</title>{}</g>").format(
+            Markup(' class="at-chosen"') if at == chosen else "",
+            series.name,
+            number(value),
+            _marked(x, y, series.style),
         )
         for (x, y), (at, value) in zip(places, series.points, strict=True)
         if shown

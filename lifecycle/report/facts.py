@@ -12,7 +12,16 @@ Fact = tuple[str, str]
 """What it is, and what it is here."""
 
 _SHOWN_TITLES = 200
-_SPLITS = ("train", "development", "development_playlist", "unseen_song", "unseen_playlist", "both_unseen", "later", "aside")
+_SPLITS = (
+    "train",
+    "development",
+    "development_playlist",
+    "unseen_song",
+    "unseen_playlist",
+    "both_unseen",
+    "later",
+    "aside",
+)
 
 
 @dataclass(frozen=True)

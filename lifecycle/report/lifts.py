@@ -91,7 +91,9 @@ def base_lift(comparison: Mapping[str, Any], regime: str, metric: str, margin: f
     found = comparison["regimes"].get(regime)
     if found is None:
         return None
-    return LiftTable.over([_row(regime_title(regime), regime_meaning(regime), found["n"], found, metric)], margin=-margin)
+    return LiftTable.over(
+        [_row(regime_title(regime), regime_meaning(regime), found["n"], found, metric)], margin=-margin
+    )
 
 
 def regime_bars(document: Document, metric: str) -> list[BarTable]:

@@ -66,9 +66,9 @@ def bar_plot(label: str, value: float, scale: Scale, *, interval: Sequence[float
 def axis_plot(scale: Scale) -> Markup:
     """The marked values of a scale, to stand under a column of intervals. For the eye alone: each says its own."""
     marks = Markup("").join(_tick(value, scale) for value in scale.ticks)
-    return Markup('<svg class="plot axis" width="100%" height="22" aria-hidden="true" focusable="false">{}</svg>').format(
-        marks
-    )
+    return Markup(
+        '<svg class="plot axis" width="100%" height="22" aria-hidden="true" focusable="false">{}</svg>'
+    ).format(marks)
 
 
 def marker(standing: Standing) -> Markup:
@@ -110,9 +110,7 @@ def _whiskers(low: float, high: float) -> Markup:
 
 
 def _dot(share: float, standing: Standing) -> Markup:
-    return Markup('<svg x="{}" y="{}" overflow="visible">{}</svg>').format(
-        _percent(share), _MIDDLE, _SHAPES[standing]
-    )
+    return Markup('<svg x="{}" y="{}" overflow="visible">{}</svg>').format(_percent(share), _MIDDLE, _SHAPES[standing])
 
 
 _SHAPES = {

@@ -30,11 +30,16 @@ SELECT stage FROM model_versions WHERE version = %(version)s FOR UPDATE
 UPDATE model_versions SET stage = %(stage)s WHERE version = %(version)s
 
 -- name: save_evaluation
-INSERT INTO evaluations (version, dataset, report) VALUES (%(version)s, %(dataset)s, %(report)s)
-ON CONFLICT (version, dataset) DO UPDATE SET report = excluded.report, evaluated_at = now()
+INSERT INTO evaluations (version, dataset, report, outcomes)
+VALUES (%(version)s, %(dataset)s, %(report)s, %(outcomes)s)
+ON CONFLICT (version, dataset) DO UPDATE
+SET report = excluded.report, outcomes = excluded.outcomes, evaluated_at = now()
 
 -- name: find_evaluation
 SELECT report FROM evaluations WHERE version = %(version)s AND dataset = %(dataset)s
+
+-- name: find_outcomes
+SELECT outcomes FROM evaluations WHERE version = %(version)s AND dataset = %(dataset)s
 
 -- name: list_evaluations
 SELECT dataset, report FROM evaluations WHERE version = %(version)s ORDER BY evaluated_at DESC, dataset

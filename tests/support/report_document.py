@@ -132,7 +132,9 @@ def _regime(queries: int, candidates: int, top5: float) -> dict[str, Any]:
         "candidates": candidates,
         "sufficient": queries >= 30,
         **metrics,
-        "intervals": {name: [round(max(0, value - half), 4), round(value + half, 4)] for name, value in metrics.items()},
+        "intervals": {
+            name: [round(max(0, value - half), 4), round(value + half, 4)] for name, value in metrics.items()
+        },
         "signals": {"text": _metrics(top5 - 0.06), "centroid": _metrics(top5 - 0.04), "acoustic": _metrics(0.21)},
         "embedding": _metrics(top5 - 0.015),
         "baselines": {
@@ -191,7 +193,9 @@ def _decision() -> dict[str, Any]:
         _verdict("leak", True, "9 kinds of overlap looked for, 0 found"),
         _verdict("overall", True, "MRR 0.497 → 0.566 (+0.069, p < 0.001, 718 queries)", waivable=True),
         _verdict("genres", True, "7 of 9 genres judged: 3 better, none worse; 2 insufficient", waivable=True),
-        _verdict("unseen_playlists", True, "Top-5 0.578 → 0.601 against v1, surely no lower than −0.021", waivable=True),
+        _verdict(
+            "unseen_playlists", True, "Top-5 0.578 → 0.601 against v1, surely no lower than −0.021", waivable=True
+        ),
         _verdict(
             "golden",
             False,

@@ -83,8 +83,8 @@ def test_one_pair_that_is_relabelled_as_training_is_found(split: Split, library:
     ],
 )
 def test_the_overlap_is_named(split: Split, name: str, library: PairDataset) -> None:
-    several = [pair for pair in library.select(split)]
-    leak = LabelledPair(several[0].playlist_id, several[0].song_id, "curated", Split.TRAIN)
+    first = library.select(split)[0]
+    leak = LabelledPair(first.playlist_id, first.song_id, "curated", Split.TRAIN)
     assert name in broken(audit(replace(library, pairs=(*library.pairs, leak))))
 
 
@@ -145,10 +145,8 @@ def test_a_build_that_leaks_fails(
     themed_snapshot: CatalogueSnapshot, themed: PairDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Were the rule of the splits ever broken, no dataset would come of it."""
-    monkeypatch.setattr(dataset_module, "combined", lambda playlist, song, *, later: Split.TRAIN if later else song)
-    monkeypatch.setattr(
-        dataset_module, "later_clusters", lambda dated, *, share_dated: frozenset(themed.clusters.values())
-    )
+    monkeypatch.setattr(dataset_module, "combined", lambda _playlist, song, *, later: Split.TRAIN if later else song)
+    monkeypatch.setattr(dataset_module, "later_clusters", lambda _dated, **_: frozenset(themed.clusters.values()))
     with pytest.raises(BadInput, match=r"The dataset leaks|to train on"):
         build_dataset(themed_snapshot)
 

@@ -266,8 +266,8 @@ def test_an_auditor_finds_all_that_isrc_text_and_close_durations_join(library: l
     """Two songs that are apart for the auditor share neither; nothing but a chain of pairs makes them one."""
     found = {frozenset(pair) for pair in must_join(library, text_of)}
     groups = {song.song_id: {song.song_id} for song in library}
-    for one, other in (tuple(pair) for pair in found if len(pair) == 2):
-        merged = groups[one] | groups[other]
+    for near, far in (tuple(pair) for pair in found if len(pair) == 2):
+        merged = groups[near] | groups[far]
         groups.update(dict.fromkeys(merged, merged))
     for one in library:
         for other in library:

@@ -60,7 +60,7 @@ class Library:
     parts: tuple[list[Song], list[Playlist], list[Membership]]
 
     def __repr__(self) -> str:
-        return f"Library({', '.join(map(str, map(len, self.parts)))})"
+        return f"Library({', '.join(str(len(part)) for part in self.parts)})"
 
 
 @st.composite

@@ -26,8 +26,8 @@ from training.configuration import TrainingConfiguration
 from training.dataset import PairDataset
 from training.development import Development
 from training.examples import Prompts
-from training.finetune import FineTuned, fine_tune
-from training.job import TrainingJob
+from training.finetune import fine_tune
+from training.job import FineTuned, TrainingJob
 from training.models import load_model
 from training.splits import Split
 from training.trainer import DevelopmentEvaluator, Log, Progress, encoding_with, ignore_log, ignore_progress

@@ -119,7 +119,7 @@ def test_an_accept_makes_a_weak_pair_strong(source: MembershipSource) -> None:
     assert positive_pairs(snapshot) == [Pair("p", "a", "accepted", 1.0)]
 
 
-@given(st.permutations(MembershipSource))
+@given(st.permutations(list(MembershipSource)))
 def test_of_several_sources_the_strongest_counts(sources: list[MembershipSource]) -> None:
     members = tuple(member("p", "a", source) for source in sources)
     assert [pair.source for pair in positive_pairs(CatalogueSnapshot((), (), members, ()))] == ["curated"]

@@ -13,7 +13,8 @@ from training.weights import training_weights
 
 
 def weigh(pairs: list[Pair], clusters: dict[str, str] | None = None) -> list[float]:
-    return training_weights(pairs, clusters or {pair.song_id: pair.song_id for pair in pairs}).tolist()
+    found = training_weights(pairs, clusters or {pair.song_id: pair.song_id for pair in pairs})
+    return [float(weight) for weight in found]
 
 
 def test_few_pairs_weigh_what_their_sources_do() -> None:
@@ -83,7 +84,7 @@ def test_what_is_left_out_stays_so_when_others_come() -> None:
 
 pairs_of = st.lists(
     st.builds(
-        lambda playlist, song, worth, user: Pair(f"p{playlist}", f"s{song}", *worth, user=user),
+        lambda playlist, song, worth, user: Pair(f"p{playlist}", f"s{song}", worth[0], worth[1], user=user),
         st.integers(0, 5),
         st.integers(0, 30),
         st.sampled_from([("curated", 1.0), ("assigned", 0.7), ("public", 0.5), ("public", 0.0)]),
@@ -103,7 +104,9 @@ def test_caps_hold_and_nothing_gains(data: st.DataObject, pairs: list[Pair]) -> 
         found = dict(zip(pairs, weigh(pairs, clusters), strict=True))
         shuffled = data.draw(st.permutations(pairs))
         assert dict(zip(shuffled, weigh(shuffled, clusters), strict=True)) == found
-    by_song, by_playlist, by_user = defaultdict(set), defaultdict(set), Counter()
+    by_song: dict[str, set[str]] = defaultdict(set)
+    by_playlist: dict[str, set[str]] = defaultdict(set)
+    by_user: Counter[str] = Counter()
     for pair, weight in found.items():
         assert 0 <= weight <= pair.weight
         if weight:
