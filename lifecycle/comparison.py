@@ -49,9 +49,8 @@ class Comparison:
 
     def _genres(self) -> dict[str, Any]:
         new, old = self.new.pooled(), self.old.pooled()
-        rows = {
-            genre: [row for row, each in enumerate(new.genres) if each == genre] for genre in sorted(set(new.genres))
-        }
+        genres = sorted(set(new.genres))
+        rows = {genre: [row for row, each in enumerate(new.genres) if each == genre] for genre in genres}
         found = {
             genre: {**_size(new.take(chosen)), **self._differences(new.take(chosen), old.take(chosen))}
             for genre, chosen in rows.items()
@@ -83,18 +82,15 @@ def compare(new: Outcomes, old: Outcomes, *, seed: int = 0) -> Comparison:
     """Compare two evaluations on the queries that both have, by regime and song."""
     shared: tuple[dict[str, RegimeOutcomes], dict[str, RegimeOutcomes]] = ({}, {})
     for name in new.regimes.keys() & old.regimes.keys():
-        one, other = new.regimes[name], old.regimes[name]
-        rows = {song: row for row, song in enumerate(other.songs)}
-        both = [(row, rows[song]) for row, song in enumerate(one.songs) if song in rows]
+        asked, before = new.regimes[name], old.regimes[name]
+        rows = {song: row for row, song in enumerate(before.songs)}
+        both = [(row, rows[song]) for row, song in enumerate(asked.songs) if song in rows]
         if both:
-            shared[0][name] = one.take([row for row, _ in both])
-            shared[1][name] = other.take([row for _, row in both])
+            shared[0][name] = asked.take([row for row, _ in both])
+            shared[1][name] = before.take([row for _, row in both])
     ordered = [name for name in new.regimes if name in shared[0]]
-    return Comparison(
-        Outcomes({name: shared[0][name] for name in ordered}),
-        Outcomes({name: shared[1][name] for name in ordered}),
-        seed,
-    )
+    parts = [Outcomes({name: each[name] for name in ordered}) for each in shared]
+    return Comparison(parts[0], parts[1], seed)
 
 
 def _size(regime: RegimeOutcomes) -> dict[str, Any]:

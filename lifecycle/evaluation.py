@@ -68,7 +68,7 @@ def evaluate_version(workspace: Workspace, name: str, progress: Progress, *, dat
     """
     with workspace.database.transaction() as connection:
         version = versions.get(connection, name)
-        fingerprint = dataset or _dataset_of(version, versions.list_all(connection))
+        fingerprint = dataset or dataset_of(version, versions.list_all(connection))
         known = versions.find_evaluation(connection, name, fingerprint)
         # An older release kept no outcomes: such an evaluation is made again.
         compared = versions.find_outcomes(connection, name, fingerprint)
@@ -228,8 +228,12 @@ def training_profiles(
     return [_profile(dataset, vectors, each, members.get(each, [])) for each in playlist_ids]
 
 
-def _dataset_of(version: ModelVersion, known: Sequence[ModelVersion]) -> str:
-    """The version's own dataset; for the base model, the latest that any version was trained on."""
+def dataset_of(version: ModelVersion, known: Sequence[ModelVersion]) -> str:
+    """The fingerprint of the version's own dataset; for a base model, of the latest that any version was trained on.
+
+    Raises:
+        NotFound: nothing was trained yet.
+    """
     if version.spec.training is not None:
         return version.spec.training.dataset
     trained = [each.spec.training.dataset for each in known if each.spec.training is not None]

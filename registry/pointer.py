@@ -131,6 +131,12 @@ def last_move(connection: Connection) -> AuditEntry | None:
     return AuditEntry.from_row(row) if row else None
 
 
+def last_promotion(connection: Connection, version: str) -> AuditEntry | None:
+    """The act that last made a version live through the gate, if it ever was."""
+    row = connection.execute(_SQL["last_promotion"], {"version": version}).fetchone()
+    return AuditEntry.from_row(row) if row else None
+
+
 def _moved(present: Pointer, expected: Pointer) -> PointerMoved:
     return PointerMoved(
         f"The live pointer moved while this command ran: {present.live} became live at generation "

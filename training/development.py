@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from training.dataset import PairDataset
 from training.examples import Prompts
-from training.metrics import evaluate_ranking
+from training.metrics import Scores, evaluate_ranking
 from training.queries import Query, cluster_queries
 from training.scoring import text_and_centroid
 from training.splits import Split

@@ -131,7 +131,7 @@ def _evaluations(
     found: dict[str, dict[str, Any]] = {}
     for name in names if subject.fingerprint else ():
         with workspace.database.transaction() as connection:
-            kept = versions.find_evaluation(connection, name, subject.fingerprint)
+            kept = versions.find_evaluation(connection, name, subject.fingerprint or "")
             usable = versions.get(connection, name).stage not in GIVEN_UP
         if kept is None and dataset is not None and usable:
             kept = evaluate_version(workspace, name, progress, dataset=subject.fingerprint)
@@ -149,7 +149,8 @@ def _opponent(
     with workspace.database.transaction() as connection:
         pair = (subject.version.version, name)
         outcomes = [versions.find_outcomes(connection, each, subject.fingerprint or "") for each in pair]
-    comparison = compare(*map(Outcomes.from_json, outcomes)).as_json() if all(outcomes) else None
+    new, old = (Outcomes.from_json(each) if each else None for each in outcomes)
+    comparison = compare(new, old).as_json() if new and old else None
     return {"version": name, "evaluation": evaluations.get(name), "comparison": comparison}
 
 

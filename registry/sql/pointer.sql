@@ -30,3 +30,7 @@ FROM audit_log ORDER BY audit_id DESC LIMIT %(limit)s
 -- name: last_move
 SELECT audit_id, at, actor, action, version, from_version, generation, reason, evidence
 FROM audit_log WHERE action IN ('promote', 'rollback') ORDER BY audit_id DESC LIMIT 1
+
+-- name: last_promotion
+SELECT audit_id, at, actor, action, version, from_version, generation, reason, evidence
+FROM audit_log WHERE action = 'promote' AND version = %(version)s ORDER BY audit_id DESC LIMIT 1

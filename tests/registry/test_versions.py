@@ -257,9 +257,9 @@ def test_evaluations_are_kept_by_version_and_dataset_and_the_latest_counts(
     first, second = add_version().version, add_version().version
     report = {"n": 727, "top1": 0.1 + 0.2, "regimes": {"unseen_song": {"mrr": None}}, "genres": ["rap", "pop"]}
     with database.transaction() as connection:
-        versions.save_evaluation(connection, first, "dataset", {"n": 1})
-        versions.save_evaluation(connection, first, "dataset", report)
-        versions.save_evaluation(connection, second, "dataset", {"n": 2})
+        versions.save_evaluation(connection, first, "dataset", {"n": 1}, {})
+        versions.save_evaluation(connection, first, "dataset", report, {})
+        versions.save_evaluation(connection, second, "dataset", {"n": 2}, {})
     with database.transaction() as connection:
         assert versions.find_evaluation(connection, first, "dataset") == report
         assert versions.find_evaluation(connection, second, "dataset") == {"n": 2}
@@ -268,4 +268,4 @@ def test_evaluations_are_kept_by_version_and_dataset_and_the_latest_counts(
 
 def test_an_evaluation_of_no_version_is_not_kept(database: Database) -> None:
     with pytest.raises(AutosortError), database.transaction() as connection:
-        versions.save_evaluation(connection, "v1", "dataset", {"n": 1})
+        versions.save_evaluation(connection, "v1", "dataset", {"n": 1}, {})

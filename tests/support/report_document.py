@@ -251,7 +251,8 @@ def _dataset() -> dict[str, Any]:
         "aside": (31, 31, 6, 30),
     }
     overlaps = (
-        "test_songs_trained_on", "development_songs_trained_on", "later_songs_trained_on", "unseen_playlists_trained_on",
+        "test_songs_trained_on", "development_songs_trained_on", "later_songs_trained_on",
+        "unseen_playlists_trained_on",
         "development_playlists_trained_on", "pairs_in_another_split", "near_duplicates_apart",
         "texts_trained_and_tested", "rejections_that_are_positives",
     )  # fmt: skip

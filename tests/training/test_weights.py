@@ -106,7 +106,7 @@ def test_caps_hold_and_nothing_gains(data: st.DataObject, pairs: list[Pair]) -> 
         assert dict(zip(shuffled, weigh(shuffled, clusters), strict=True)) == found
     by_song: dict[str, set[str]] = defaultdict(set)
     by_playlist: dict[str, set[str]] = defaultdict(set)
-    by_user: Counter[str] = Counter()
+    by_user: Counter[str | None] = Counter()
     for pair, weight in found.items():
         assert 0 <= weight <= pair.weight
         if weight:
