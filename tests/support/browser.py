@@ -100,9 +100,9 @@ def browser(profile: Path) -> Iterator[Page]:
     assert CHROMIUM, "Chromium is not installed (Debian's package `chromium`)"
     commands_in, commands_out = os.pipe()
     answers_in, answers_out = os.pipe()
-    # The protocol wants exactly these descriptors; a shell is the plain way to number them.
+    # The protocol wants exactly these descriptors; bash is the plain way to number them (dash takes one digit only).
     wired = f'exec "$@" 3<&{commands_in} 4>&{answers_out}'
-    command = ["sh", "-c", wired, "sh", CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"]
+    command = ["bash", "-c", wired, "bash", CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"]
     process = subprocess.Popen(command, pass_fds=(commands_in, answers_out), stderr=subprocess.DEVNULL)
     os.close(commands_in)
     os.close(answers_out)
