@@ -36,7 +36,7 @@ def run_training(job: TrainingJob, datasets: Path, progress: Progress, *, proces
 def _launch(job: TrainingJob, datasets: Path, progress: Progress, processes: int) -> FineTuned:
     written = job.save(datasets)
     progress.say(f"Fine-tuning in {processes} processes; the job is {written}")
-    done = subprocess.run(launch_line(job, written, processes), capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(launch_line(written, processes), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise TrainingError(
             f"The training in {processes} processes ended with exit code {done.returncode}: {done.stderr[-_TAIL:]}",
@@ -45,19 +45,7 @@ def _launch(job: TrainingJob, datasets: Path, progress: Progress, processes: int
     return FineTuned.load(job.folder)
 
 
-def launch_line(job: TrainingJob, written: Path, processes: int) -> list[str]:
-    """What starts a training in several processes."""
-    device = ["--cpu"] if job.device == "cpu" else []
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", *device, "--num_processes", str(processes)]
-    return [
-        *launcher,
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-        "--dynamo_backend",
-        "no",
-        "-m",
-        "training",
-        str(written),
-    ]
+def launch_line(written: Path, processes: int) -> list[str]:
+    """What starts a training in several processes of this machine: torch's launcher, whose ranks accelerate reads."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    return [*launcher, "-m", "training", str(written)]

@@ -1,7 +1,7 @@
-"""One training by itself, for accelerate: `accelerate launch --num_processes 2 -m training JOB.json`.
+"""One training by itself, to be shared by several processes: `torchrun --nproc_per_node 2 -m training JOB.json`.
 
-`autosort retrain --processes N` writes the job and runs this line; on several machines run it on each of them, with
-accelerate's own options for that.
+`autosort retrain --processes N` writes the job and runs this line. On several machines run it on each of them, with
+torchrun's own options for that; accelerate reads from it who is who.
 """
 
 import argparse

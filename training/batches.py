@@ -98,6 +98,8 @@ class PlannedBatchSampler(DefaultBatchSampler):
 
     def __init__(self, dataset: datasets.Dataset, sizes: Sequence[int]) -> None:
         super().__init__(dataset, batch_size=max(sizes, default=1), drop_last=False)
+        # Where several processes share the batches, accelerate passes over those that are not of the size given here.
+        self.batch_size = None  # type: ignore[assignment]
         self._sizes = sizes
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -79,7 +79,7 @@ class TrainingConfiguration(BaseModel):
 
 
 PROFILES: dict[str, TrainingConfiguration] = {
-    "bundled": TrainingConfiguration(profile="bundled", epochs=4, batch_size=64, learning_rate=5e-5),
+    "bundled": TrainingConfiguration(profile="bundled", epochs=4, batch_size=64, learning_rate=1e-4),
     # For one A10 with 24 GB: docs/decisions/0005-the-production-recipe.md does the sums.
     "e5-large": TrainingConfiguration(
         profile="e5-large",

@@ -107,18 +107,18 @@ def _shown(job: TrainingJob, model: SentenceTransformer) -> _Shown:
         epochs=configuration.epochs,
         batch_size=configuration.batch_size,
         seed=configuration.seed,
-        processes=_processes(),
+        processes=_processes(model.device.type),
     )
     texts = ExampleTexts(job.dataset, job.prompts, configuration)
     rows = datasets.Dataset.from_dict(texts.columns(example for batch in batches for example in batch))
     return _Shown(rows, [len(batch) for batch in batches], silent, sum(map(len, negatives.values())))
 
 
-def _processes() -> int:
-    """How many share the work; accelerate tells each of them."""
+def _processes(device: str) -> int:
+    """How many share the work, as accelerate found."""
     from accelerate import PartialState
 
-    return int(PartialState().num_processes)
+    return int(PartialState(cpu=device == "cpu").num_processes)
 
 
 def _trainer(
@@ -131,12 +131,15 @@ def _trainer(
 ) -> PlannedTrainer:
     configuration = job.configuration
     guide = load_model(job.base, device=job.device) if configuration.guided else None
+    encoder: Any = model.transformers_model
     if configuration.method == "lora":
         add_adapters(model, configuration)
     elif configuration.freeze_word_embeddings:
-        encoder: Any = model.transformers_model
         encoder.get_input_embeddings().requires_grad_(requires_grad=False)
-    steps = len(shown.batch_sizes) // _processes()
+    if getattr(encoder, "pooler", None) is not None:
+        # Mean pooling passes it by; several processes would wait for its gradients for ever.
+        encoder.pooler.requires_grad_(requires_grad=False)
+    steps = len(shown.batch_sizes) // _processes(model.device.type)
     precision = settled_precision(configuration, model.device.type)
     return make_trainer(
         model,
@@ -145,7 +148,14 @@ def _trainer(
         shown.batch_sizes,
         configuration,
         development,
-        training_arguments(configuration, job.folder, steps, precision=precision, develops=bool(development)),
+        training_arguments(
+            configuration,
+            job.folder,
+            steps,
+            device=model.device.type,
+            precision=precision,
+            develops=bool(development),
+        ),
         on_progress=on_progress,
         on_log=on_log,
     )
@@ -181,6 +191,8 @@ def _recorded(trainer: PlannedTrainer, shown: _Shown, points: Sequence[Point]) -
         "silent_titles": [each.as_json() for each in shown.silent],
         "hard_negatives": shown.negatives,
         "rows": len(shown.rows),
+        "batches": len(shown.batch_sizes),
+        "processes": trainer.args.world_size,
         "steps": trainer.state.global_step,
         "planned_steps": trainer.state.max_steps,
         "precision": "bf16" if trainer.args.bf16 else "fp32",

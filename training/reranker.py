@@ -87,6 +87,7 @@ def _trainer(
         learning_rate=configuration.learning_rate,
         warmup_steps=configuration.warmup,
         weight_decay=configuration.weight_decay,
+        use_cpu=model.device.type == "cpu",
         bf16=settled_precision(configuration, model.device.type) == "bf16",
         seed=configuration.seed,
         data_seed=configuration.seed,

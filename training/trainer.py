@@ -152,7 +152,7 @@ def make_trainer(
 
 
 def training_arguments(
-    configuration: TrainingConfiguration, folder: Path, steps: int, *, precision: str, develops: bool
+    configuration: TrainingConfiguration, folder: Path, steps: int, *, device: str, precision: str, develops: bool
 ) -> SentenceTransformerTrainingArguments:
     """The trainer's arguments for a configuration.
 
@@ -170,6 +170,8 @@ def training_arguments(
         warmup_steps=configuration.warmup,
         weight_decay=configuration.weight_decay,
         bf16=precision == "bf16",
+        use_cpu=device == "cpu",
+        ddp_backend="gloo" if device == "cpu" else None,
         seed=configuration.seed,
         data_seed=configuration.seed,
         eval_strategy="steps" if develops else "no",

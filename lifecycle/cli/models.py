@@ -17,6 +17,7 @@ def retrain(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Passes over the pairs.")] = None,
     reembed: Annotated[bool, typer.Option(help="Also embed the catalogue for the new version.")] = True,
+    processes: Annotated[int, typer.Option(min=1, help="That share the training, such as one for each GPU.")] = 1,
     over_budget: OverBudgetOption = False,
     reason: ExpenseReasonOption = None,
     as_json: JsonOption = False,
@@ -30,7 +31,7 @@ def retrain(
         changes = {"seed": seed} if epochs is None else {"seed": seed, "epochs": epochs}
         chosen = configuration(profile, **changes)
         with training_bill(workspace, chosen, output.progress, Waiver(over_budget, reason), reembed=reembed) as bill:
-            done = run(workspace, chosen, output.progress, reembed=reembed)
+            done = run(workspace, chosen, output.progress, reembed=reembed, processes=processes)
             bill.version = done.version.version
         name = done.version.version
 
