@@ -33,6 +33,7 @@ from training.trainer import (
     make_trainer,
     settled_precision,
     training_arguments,
+    world_size,
 )
 
 _RELOADED_WITHIN = 0.02
@@ -107,18 +108,11 @@ def _shown(job: TrainingJob, model: SentenceTransformer) -> _Shown:
         epochs=configuration.epochs,
         batch_size=configuration.batch_size,
         seed=configuration.seed,
-        processes=_processes(model.device.type),
+        processes=world_size(),
     )
     texts = ExampleTexts(job.dataset, job.prompts, configuration)
     rows = datasets.Dataset.from_dict(texts.columns(example for batch in batches for example in batch))
     return _Shown(rows, [len(batch) for batch in batches], silent, sum(map(len, negatives.values())))
-
-
-def _processes(device: str) -> int:
-    """How many share the work, as accelerate found."""
-    from accelerate import PartialState
-
-    return int(PartialState(cpu=device == "cpu").num_processes)
 
 
 def _trainer(
@@ -139,7 +133,7 @@ def _trainer(
     if getattr(encoder, "pooler", None) is not None:
         # Mean pooling passes it by; several processes would wait for its gradients for ever.
         encoder.pooler.requires_grad_(requires_grad=False)
-    steps = len(shown.batch_sizes) // _processes(model.device.type)
+    steps = len(shown.batch_sizes) // world_size()
     precision = settled_precision(configuration, model.device.type)
     return make_trainer(
         model,
@@ -192,7 +186,7 @@ def _recorded(trainer: PlannedTrainer, shown: _Shown, points: Sequence[Point]) -
         "hard_negatives": shown.negatives,
         "rows": len(shown.rows),
         "batches": len(shown.batch_sizes),
-        "processes": trainer.args.world_size,
+        "processes": world_size(),
         "steps": trainer.state.global_step,
         "planned_steps": trainer.state.max_steps,
         "precision": "bf16" if trainer.args.bf16 else "fp32",

@@ -1,5 +1,6 @@
 """sentence-transformers' trainer as this project runs it: planned batches, quiet, checkpoints marked when whole."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,7 +172,7 @@ def training_arguments(
         weight_decay=configuration.weight_decay,
         bf16=precision == "bf16",
         use_cpu=device == "cpu",
-        ddp_backend="gloo" if device == "cpu" else None,
+        ddp_backend="gloo" if device == "cpu" and world_size() > 1 else None,
         seed=configuration.seed,
         data_seed=configuration.seed,
         eval_strategy="steps" if develops else "no",
@@ -189,6 +190,11 @@ def training_arguments(
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
     )
+
+
+def world_size() -> int:
+    """How many processes share the training, as torchrun tells each of them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def settled_precision(configuration: TrainingConfiguration, device: str) -> str:

@@ -36,7 +36,7 @@ def test_the_version_keeps_what_it_was_made_from(trained: Workspace) -> None:
     training = version.spec.training
     assert training is not None
     assert training.parent == "v1"
-    assert training.configuration == profile("bundled", epochs=1).model_dump()
+    assert training.configuration == profile("bundled", epochs=1).model_dump(mode="json")
     assert (trained.datasets / training.dataset / "manifest.json").is_file()
     assert training.metrics["development_n"] > 0
     assert version.spec.embedder.artifact != base.spec.embedder.artifact

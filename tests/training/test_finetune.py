@@ -402,12 +402,9 @@ def test_a_coefficient_of_a_half_is_half_way_to_the_tuned_model(
     "changes",
     [
         {"mini_batch_size": 4},
-        {"guided": True},
-        {"guided": True, "mini_batch_size": 4},
         {"matryoshka": (16, 32)},
         {"hard_negatives": 2},
         {"siblings": 0.5, "field_dropout": 0.3},
-        {"method": "lora", "lora_rank": 4, "mini_batch_size": 4},
     ],
     ids=str,
 )
