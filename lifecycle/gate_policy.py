@@ -1,12 +1,8 @@
-"""The gate's rules as values: fixed before a training begins, stored with its version and with every decision."""
+"""The margins by which a report judges a version: fixed here, before anything is trained."""
 
-import tomllib
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from registry.errors import BadInput
+from pydantic import BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -35,22 +31,3 @@ class GatePolicy(BaseModel):
     general_similarity_margin: Share = 0.05
     golden_kept: bool = True
     recall_floor: Share = 0.95
-
-
-def read_policy(home: Path) -> GatePolicy:
-    """The policy of `home/gate.toml`; the default one if there is no such file.
-
-    Raises:
-        BadInput: the file cannot be used.
-    """
-    path = home / "gate.toml"
-    if not path.is_file():
-        return GatePolicy()
-    try:
-        return GatePolicy.model_validate(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not valid TOML: {error}.", "docs/reference.md shows one.") from None
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        field = ".".join(map(str, wrong["loc"]))
-        raise BadInput(f"{path}: {field}: {wrong['msg']}.", "docs/reference.md lists its fields.") from None

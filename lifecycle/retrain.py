@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from lifecycle.base_version import ensure_base_version
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.evaluation import Report, encode_dataset, evaluate_version
-from lifecycle.gate_policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile import reconcile_all
 from lifecycle.training_run import run_training
@@ -133,17 +132,15 @@ def _train(
         folder=_run_folder(workspace, recipe),
         device=workspace.device,
     )
-    policy = read_policy(workspace.settings.home)
     trained = run_training(job, workspace.datasets, progress, processes=processes)
     write_model_card(trained.folder, embedder.base_model, dataset, configuration, trained.metrics, trained.record)
-    return _register(workspace, base, job, policy, recipe, trained, progress)
+    return _register(workspace, base, job, recipe, trained, progress)
 
 
 def _register(
     workspace: Workspace,
     base: ModelVersion,
     job: TrainingJob,
-    policy: GatePolicy,
     recipe: str,
     trained: FineTuned,
     progress: Progress,
@@ -160,7 +157,6 @@ def _register(
         code_revision=package_version(DISTRIBUTION),
         metrics=trained.metrics,
         record=trained.record,
-        gate=policy.model_dump(mode="json"),
     )
     spec = ModelSpec(
         embedder=embedder,
