@@ -1,18 +1,59 @@
 """Two versions on the same queries: by how much they differ, and whether that could be chance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lifecycle.outcomes import METRICS, Outcomes, RegimeOutcomes
-from training.statistics import MINIMUM_QUERIES, clustered_interval, holm, non_inferior, paired_randomisation
+from training.statistics import (
+    MINIMUM_QUERIES,
+    NonInferiority,
+    clustered_interval,
+    holm,
+    non_inferior,
+    paired_randomisation,
+)
 
 JUDGED_BY = "mrr"
-"""The metric by which a genre is called better or worse."""
+"""The metric by which a genre is called better or worse, unless the gate's policy says another."""
 
 ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one metric over queries that both were asked: the means, their difference with its 95 % interval, and p."""
+
+    n: int
+    new: float
+    old: float
+    difference: float
+    low: float
+    high: float
+    p: float
+
+    def as_json(self) -> dict[str, float]:
+        """The figures but for `n`, rounded to four places."""
+        named = {name: getattr(self, name) for name in ("new", "old", "difference", "low", "high", "p")}
+        return {name: round(value, 4) for name, value in named.items()}
+
+
+@dataclass(frozen=True)
+class GenreDifference:
+    """A genre's difference; p after Holm's correction, None where there are too few queries."""
+
+    found: Difference
+    p_holm: float | None
+
+    def verdict(self, alpha: float = ALPHA) -> str:
+        """One of: better, worse, no difference, insufficient."""
+        if self.p_holm is None:
+            return "insufficient"
+        if self.p_holm > alpha:
+            return "no difference"
+        return "better" if self.found.difference > 0 else "worse"
 
 
 @dataclass(frozen=True)
@@ -37,45 +78,55 @@ class Comparison:
             "genres": self._genres(),
         }
 
-    def falls_short(self, metric: str, regime: str, margin: float) -> tuple[bool, float, float]:
-        """Whether the new version may be worse by more than a margin in a regime.
+    def overall(self, metric: str, regimes: Sequence[str] | None = None) -> Difference | None:
+        """The difference over the queries of some regimes (by default all), pooled; None if there are none."""
+        new, old = self._pooled(regimes)
+        return self._difference(metric, new, old) if new.songs else None
 
-        Returns:
-            That, the difference of the means, and the lower end of its one-sided 95 % interval.
-        """
-        new, old = self.new.regimes[regime], self.old.regimes[regime]
-        found = non_inferior(new.values[metric], old.values[metric], list(new.groups), margin, seed=self.seed)
-        return not found.passed, found.difference, found.low
+    def no_worse(self, metric: str, regimes: Sequence[str] | None, margin: float) -> NonInferiority:
+        """Whether the new version is no worse by more than a margin over the queries of some regimes (all if None)."""
+        new, old = self._pooled(regimes)
+        return non_inferior(new.values[metric], old.values[metric], list(new.groups), margin, seed=self.seed)
+
+    def genres(self, metric: str = JUDGED_BY, minimum: int = MINIMUM_QUERIES) -> dict[str, GenreDifference]:
+        """The difference in each genre, with Holm's correction over those that have enough queries."""
+        new, old = self._pooled(None)
+        rows = {
+            genre: [row for row, each in enumerate(new.genres) if each == genre] for genre in sorted(set(new.genres))
+        }
+        found = {genre: self._difference(metric, new.take(chosen), old.take(chosen)) for genre, chosen in rows.items()}
+        corrected = holm({genre: each.p for genre, each in found.items() if each.n >= minimum})
+        return {genre: GenreDifference(each, corrected.get(genre)) for genre, each in found.items()}
+
+    def _pooled(self, regimes: Sequence[str] | None) -> tuple[RegimeOutcomes, RegimeOutcomes]:
+        return self.new.pooled(regimes), self.old.pooled(regimes)
 
     def _genres(self) -> dict[str, Any]:
-        new, old = self.new.pooled(), self.old.pooled()
-        genres = sorted(set(new.genres))
-        rows = {genre: [row for row, each in enumerate(new.genres) if each == genre] for genre in genres}
-        found = {
-            genre: {**_size(new.take(chosen)), **self._differences(new.take(chosen), old.take(chosen))}
-            for genre, chosen in rows.items()
-        }
-        corrected = holm({genre: each[JUDGED_BY]["p"] for genre, each in found.items() if each["sufficient"]})
-        for genre, each in found.items():
-            each[JUDGED_BY]["p_holm"] = corrected.get(genre)
-            each["verdict"] = _verdict(each[JUDGED_BY])
+        new, old = self._pooled(None)
+        judged = self.genres()
+        found: dict[str, Any] = {}
+        for genre, each in judged.items():
+            rows = [row for row, name in enumerate(new.genres) if name == genre]
+            figures = self._differences(new.take(rows), old.take(rows))
+            figures[JUDGED_BY]["p_holm"] = None if each.p_holm is None else round(each.p_holm, 4)
+            found[genre] = {**_size(new.take(rows)), **figures, "verdict": each.verdict()}
         return found
 
     def _differences(self, new: RegimeOutcomes, old: RegimeOutcomes) -> dict[str, Any]:
-        return {metric: self._difference(metric, new, old) for metric in METRICS} if new.songs else {}
+        return {metric: self._difference(metric, new, old).as_json() for metric in METRICS} if new.songs else {}
 
-    def _difference(self, metric: str, new: RegimeOutcomes, old: RegimeOutcomes) -> dict[str, float]:
+    def _difference(self, metric: str, new: RegimeOutcomes, old: RegimeOutcomes) -> Difference:
         one, other, groups = new.values[metric], old.values[metric], list(new.groups)
         interval = clustered_interval(one - other, groups, seed=self.seed)
-        figures = {
-            "new": float(np.mean(one)),
-            "old": float(np.mean(other)),
-            "difference": float(np.mean(one - other)),
-            "low": interval.low,
-            "high": interval.high,
-            "p": paired_randomisation(one, other, groups, seed=self.seed),
-        }
-        return {name: round(value, 4) for name, value in figures.items()}
+        return Difference(
+            n=len(new.songs),
+            new=float(np.mean(one)),
+            old=float(np.mean(other)),
+            difference=float(np.mean(one - other)),
+            low=interval.low,
+            high=interval.high,
+            p=paired_randomisation(one, other, groups, seed=self.seed),
+        )
 
 
 def compare(new: Outcomes, old: Outcomes, *, seed: int = 0) -> Comparison:
@@ -93,13 +144,5 @@ def compare(new: Outcomes, old: Outcomes, *, seed: int = 0) -> Comparison:
     return Comparison(parts[0], parts[1], seed)
 
 
-def _size(regime: RegimeOutcomes) -> dict[str, Any]:
+def _size(regime: RegimeOutcomes) -> Mapping[str, Any]:
     return {"n": len(regime.songs), "sufficient": len(regime.songs) >= MINIMUM_QUERIES}
-
-
-def _verdict(judged: Mapping[str, Any]) -> str:
-    if judged["p_holm"] is None:
-        return "insufficient"
-    if judged["p_holm"] > ALPHA:
-        return "no difference"
-    return "better" if judged["difference"] > 0 else "worse"

@@ -32,7 +32,7 @@ from training.general_similarity import general_similarity
 from training.metrics import Relevance, Scores, evaluate_ranking, query_metrics
 from training.queries import Query, cluster_queries
 from training.scoring import text_and_centroid
-from training.splits import REGIMES, Split
+from training.splits import REGIMES, UNSEEN_PLAYLISTS, Split
 from training.statistics import MINIMUM_QUERIES, clustered_interval
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def build_report(name: str, spec: MatchSpec, regimes: Sequence[Regime]) -> Repor
                 **_figures(outcomes.regimes[each.name]),
                 "candidates": len(each.index.playlists),
                 "signals": _by_signal(each, spec),
-                "embedding": evaluate_ranking(_embedding_scores(each), each.relevant).as_json(),
+                "embedding": evaluate_ranking(embedding_scores(each), each.relevant).as_json(),
             }
             for each in regimes
         },
@@ -255,8 +255,8 @@ def _dataset_regime(split: Split, spec: MatchSpec, dataset: PairDataset, vectors
 
 def _candidates(split: Split, dataset: PairDataset) -> list[str]:
     """What a regime's songs are ranked among: held-out playlists by themselves, or those that are trained on."""
-    held_out = (Split.UNSEEN_PLAYLIST, Split.BOTH_UNSEEN)
-    among = held_out if split in held_out else (Split.TRAIN, Split.DEVELOPMENT, Split.UNSEEN_SONG, Split.LATER)
+    known = (Split.TRAIN, Split.DEVELOPMENT, Split.UNSEEN_SONG, Split.LATER)
+    among = UNSEEN_PLAYLISTS if split in UNSEEN_PLAYLISTS else known
     return sorted({pair.playlist_id for pair in dataset.pairs if pair.split in among})
 
 
@@ -303,8 +303,8 @@ def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, float]]:
     }
 
 
-def _embedding_scores(regime: Regime) -> Scores:
-    """What the embedding alone says: text and centroid on one scale, or the text where no songs are known."""
+def embedding_scores(regime: Regime) -> Scores:
+    """What the embedding alone says, shape (songs, playlists): text and centroid, or text where no songs are known."""
     texts, centroids = regime.index.texts, regime.index.centroids
     if np.isnan(centroids).any():
         return np.asarray(regime.vectors @ texts.T, np.float32)

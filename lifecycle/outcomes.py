@@ -66,9 +66,9 @@ class Outcomes:
 
     regimes: Mapping[str, RegimeOutcomes]
 
-    def pooled(self) -> RegimeOutcomes:
-        """The queries of all regimes, one after another; a song that is asked in two stands there twice."""
-        parts = list(self.regimes.values())
+    def pooled(self, regimes: Sequence[str] | None = None) -> RegimeOutcomes:
+        """The queries of some regimes (by default all), one after another; a song asked in two stands there twice."""
+        parts = [each for name, each in self.regimes.items() if regimes is None or name in regimes]
         return RegimeOutcomes(
             tuple(song for part in parts for song in part.songs),
             tuple(group for part in parts for group in part.groups),

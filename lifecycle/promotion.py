@@ -3,9 +3,9 @@
 import time
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
 
 from lifecycle import gate
+from lifecycle.gate_policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile import reconcile
 from lifecycle.workspace import Workspace
@@ -60,10 +60,10 @@ def promote(
         catalogue.refresh_texts(connection)
         _require_servable(connection, version)
     workspace.artifacts.verified(version.spec.embedder.artifact)
-    evaluations = _evaluations(workspace, version, before.live, progress)
+    policy, trial = _tried_out(workspace, version, before.live, progress)
     with workspace.database.transaction() as connection:
         pointer.lock(connection)
-        decision = gate.decide(_evidence(connection, version, before.live, evaluations))
+        decision = gate.decide(_evidence(connection, version, trial), policy)
         gate.require_open(decision, force=force)
         after = pointer.move(
             connection,
@@ -89,9 +89,9 @@ def preview(workspace: Workspace, name: str, progress: Progress) -> gate.Decisio
         version = versions.get(connection, name)
         _require_servable(connection, version)
     workspace.artifacts.verified(version.spec.embedder.artifact)
-    evaluations = _evaluations(workspace, version, live, progress)
+    policy, trial = _tried_out(workspace, version, live, progress)
     with workspace.database.transaction() as connection:
-        return gate.decide(_evidence(connection, version, live, evaluations))
+        return gate.decide(_evidence(connection, version, trial), policy)
 
 
 def roll_back(
@@ -208,39 +208,30 @@ def _require_servable(connection: Connection, version: ModelVersion) -> None:
     )
 
 
-def _evaluations(
+def _tried_out(
     workspace: Workspace, version: ModelVersion, live: str | None, progress: Progress
-) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """The reports of a version and the live one on the same test split, made now where they are missing."""
+) -> tuple[GatePolicy, gate.Trial | None]:
+    """The rules that a version is judged by, and what it showed; made before anything is locked, as it takes time.
+
+    The rules are those that were fixed before its training, whatever gate.toml has become since.
+    """
+    training = version.spec.training
+    fixed = GatePolicy.model_validate(training.gate) if training and training.gate else None
+    policy = fixed or read_policy(workspace.settings.home)
     if live is None:
-        return None, None
+        return policy, None
     # Imported here because a rollback must not wait for it.
-    from lifecycle.evaluation import evaluate_version
+    from lifecycle.trial import try_out
 
-    with workspace.database.transaction() as connection:
-        trained = [each.spec.training for each in (version, versions.get(connection, live)) if each.spec.training]
-    if not trained:
-        return None, None
-    dataset = trained[0].dataset
-    return (
-        evaluate_version(workspace, version.version, progress, dataset=dataset),
-        evaluate_version(workspace, live, progress, dataset=dataset),
-    )
+    return policy, try_out(workspace, version.version, live, policy, progress)
 
 
-def _evidence(
-    connection: Connection,
-    version: ModelVersion,
-    live: str | None,
-    evaluations: tuple[dict[str, Any] | None, dict[str, Any] | None],
-) -> gate.Evidence:
+def _evidence(connection: Connection, version: ModelVersion, trial: gate.Trial | None) -> gate.Evidence:
     vectors = VectorSet(version)
     state = vectors.state(connection)
     return gate.Evidence(
         candidate=version.version,
-        live=live,
-        evaluation=evaluations[0],
-        live_evaluation=evaluations[1],
+        trial=trial,
         coverage=vectors.coverage(connection),
         index_valid=vectors.index_valid(connection),
         index_recall=state.index_recall if state else None,

@@ -82,6 +82,7 @@ class TrainingSpec(_Part):
         code_revision: the toolkit's version that trained it.
         metrics: what the training itself measured, on the development splits.
         record: what the training wrote down of itself: its curve of losses, the interpolation, the titles left out.
+        gate: the gate's rules as they were when the training began, so that nobody fits them to its outcome.
     """
 
     parent: str
@@ -90,6 +91,7 @@ class TrainingSpec(_Part):
     code_revision: str
     metrics: dict[str, float]
     record: dict[str, Any] = {}
+    gate: dict[str, Any] = {}
 
 
 class RerankerSpec(_Part):

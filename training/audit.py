@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 from registry.errors import BadInput
 from training.clusters import must_join
 from training.pairs import source_weight
-from training.splits import Split, combined, sides
+from training.splits import UNSEEN_PLAYLISTS, Split, combined, sides
 
 if TYPE_CHECKING:
     from training.dataset import LabelledPair, PairDataset
 
 _NEVER_TRAINED = (Split.DEVELOPMENT, Split.UNSEEN_SONG, Split.BOTH_UNSEEN, Split.LATER)
 """Splits whose songs are never trained on: all but those that keep the playlist alone from training."""
-
-_UNSEEN = (Split.UNSEEN_PLAYLIST, Split.BOTH_UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -156,6 +154,6 @@ def _untrained(dataset: "PairDataset") -> dict[str, int]:
 
 
 def _same_texts(dataset: "PairDataset") -> int:
-    playlists = {split: {pair.playlist_id for pair in dataset.select(split)} for split in (Split.TRAIN, *_UNSEEN)}
-    trained = {dataset.playlist_text(each) for each in playlists[Split.TRAIN]}
-    return sum(dataset.playlist_text(each) in trained for each in set().union(*(playlists[each] for each in _UNSEEN)))
+    trained = {dataset.playlist_text(pair.playlist_id) for pair in dataset.select(Split.TRAIN)}
+    tested = {pair.playlist_id for pair in dataset.pairs if pair.split in UNSEEN_PLAYLISTS}
+    return sum(dataset.playlist_text(each) in trained for each in tested)

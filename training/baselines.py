@@ -24,7 +24,7 @@ from registry.records import AudioFeatures
 from training.classifiers import FLOOR, AudioClassifier, Labels, Matrix, WordClassifier
 from training.dataset import LabelledPair, PairDataset
 from training.metrics import Scores
-from training.splits import Split
+from training.splits import UNSEEN_PLAYLISTS, Split
 
 MAXIMUM_PAIRS = 20_000
 """Training pairs that are learned from; of more, a sample."""
@@ -33,7 +33,7 @@ MAXIMUM_PLAYLISTS = 1_000
 
 _NEIGHBOURS = 20
 _SONGS_AT_ONCE = 1_024
-_KNOWN_BY_TEXT_ALONE = frozenset({Split.UNSEEN_PLAYLIST, Split.BOTH_UNSEEN, Split.DEVELOPMENT_PLAYLIST})
+_KNOWN_BY_TEXT_ALONE = frozenset({*UNSEEN_PLAYLISTS, Split.DEVELOPMENT_PLAYLIST})
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class TrainingConfiguration(BaseModel):
     matryoshka: tuple[Annotated[int, Field(ge=8)], ...] = ()
     checkpoints: Annotated[int, Field(ge=1, le=1000)] = 4
     patience: Annotated[int, Field(ge=1, le=1000)] | None = 2
-    coefficients: tuple[Share, ...] = (0.5, 0.75, 1.0)
+    coefficients: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 1.0)
     reranker: bool = False
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 

@@ -61,25 +61,25 @@ def fine_tune(
     begun = time.monotonic()
     require_clean(audit(job.dataset))
     model = load_model(job.base, job.prompts.playlist, job.prompts.song, device=job.device)
+    precision = settled_precision(job.configuration, model.device.type)
     development = Development(job.dataset, job.prompts)
-    shown = _shown(job, model)
-    trainer = _trainer(job, model, development, shown, on_progress, on_log)
+    shown = _shown(job, model, precision)
+    trainer = _trainer(job, model, development, shown, precision, on_progress, on_log)
     checkpoint = last_complete(job.folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if not trainer.is_world_process_zero():
         return None
-    _require_reloaded(trainer, model, development)
     if job.configuration.method == "lora":
         model = merged(model, job.base)
-    points = _interpolate(job, model, development)
-    folder = save_model(model, job.folder / "model")
-    metrics = development.measure(encoding_with(model)).as_json()
+    points = _interpolate(job, model, development, precision)
+    _require_reloaded(trainer, points[-1])
     record = _recorded(trainer, shown, points)
+    folder = save_model(model, job.folder / "model")
     reranker = None
     if job.configuration.reranker:
         reranker, record["reranker"] = fine_tune_reranker(job, model, on_progress=on_progress)
     record["seconds"] = round(time.monotonic() - begun, 1)
-    return FineTuned(folder, metrics, record, reranker)
+    return FineTuned(folder, choose(points).development.as_json(), record, reranker)
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class _Shown:
     negatives: int
 
 
-def _shown(job: TrainingJob, model: SentenceTransformer) -> _Shown:
+def _shown(job: TrainingJob, model: SentenceTransformer, precision: str) -> _Shown:
     configuration = job.configuration
-    silent = find_silent_titles(job.dataset, encoding_with(model), job.prompts)
+    silent = find_silent_titles(job.dataset, encoding_with(model, precision), job.prompts)
     negatives = hard_negatives(job.dataset, model, configuration, job.prompts)
     names = frozenset(each.playlist_id for each in silent)
     source = ExampleSource(job.dataset, configuration, negatives=negatives, silent=names)
@@ -120,6 +120,7 @@ def _trainer(
     model: SentenceTransformer,
     development: Development,
     shown: _Shown,
+    precision: str,
     on_progress: Progress,
     on_log: Log,
 ) -> PlannedTrainer:
@@ -134,7 +135,6 @@ def _trainer(
         # Mean pooling passes it by; several processes would wait for its gradients for ever.
         encoder.pooler.requires_grad_(requires_grad=False)
     steps = len(shown.batch_sizes) // world_size()
-    precision = settled_precision(configuration, model.device.type)
     return make_trainer(
         model,
         contrastive_loss(model, configuration, guide),
@@ -155,26 +155,24 @@ def _trainer(
     )
 
 
-def _require_reloaded(trainer: PlannedTrainer, model: SentenceTransformer, development: Development) -> None:
-    """Measure the checkpoint that was loaded as the best: the trainer only logs when it could not load it."""
-    best = trainer.state.best_metric
-    if best is None:
-        return
-    found = development.measure(encoding_with(model)).mean
-    if abs(found - best) > _RELOADED_WITHIN:
-        raise TrainingError(
-            f"The best checkpoint measured {best:.4f} in training and {found:.4f} when it was loaded again.",
-            "Delete the run's folder and train again.",
-        )
-
-
-def _interpolate(job: TrainingJob, model: SentenceTransformer, development: Development) -> list[Point]:
-    """Trace the way from the base model to the tuned one and leave the model at the point chosen."""
+def _interpolate(job: TrainingJob, model: SentenceTransformer, development: Development, precision: str) -> list[Point]:
+    """Trace the way from the base model to the tuned one, its end included, and leave the model at the point chosen."""
     base = load_model(job.base, device=model.device.type).state_dict()
     tuned = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    points = trace(model, base, job.configuration.coefficients, development, encoding_with(model))
+    points = trace(model, base, job.configuration.coefficients, development, encoding_with(model, precision))
     model.load_state_dict(interpolated(base, tuned, choose(points).coefficient))
     return points
+
+
+def _require_reloaded(trainer: PlannedTrainer, tuned: Point) -> None:
+    """Compare what was loaded as the best checkpoint with it: the trainer only logs when it could not load it."""
+    best = trainer.state.best_metric
+    if best is not None and abs(tuned.development.mean - best) > _RELOADED_WITHIN:
+        raise TrainingError(
+            f"The best checkpoint measured {best:.4f} in training and {tuned.development.mean:.4f} when it was loaded "
+            "again.",
+            "Delete the run's folder and train again.",
+        )
 
 
 def _recorded(trainer: PlannedTrainer, shown: _Shown, points: Sequence[Point]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ model knew and what the training taught (WiSE-FT).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,18 +26,23 @@ class Point:
     """A coefficient and what the model does there; 0 is the base model, 1 the fine-tuned one.
 
     Attributes:
-        mean: of the development regimes' MRR.
         general_similarity: Spearman's rho on sentence pairs that have nothing to do with playlists.
+        offered: whether it may be chosen.
     """
 
     coefficient: float
-    development: Mapping[str, float]
-    mean: float
+    development: Measured
     general_similarity: float
+    offered: bool = True
 
     def as_json(self) -> dict[str, Any]:
-        """The point as a JSON object."""
-        return {**asdict(self), "development": dict(self.development)}
+        """The point as a JSON object, its figures rounded to four places."""
+        return {
+            "coefficient": self.coefficient,
+            "development": {name: round(value, 4) for name, value in self.development.mrr.items()},
+            "mean": round(self.development.mean, 4),
+            "general_similarity": round(self.general_similarity, 4),
+        }
 
 
 def interpolated(base: Weights, tuned: Weights, coefficient: float) -> dict[str, Tensor]:
@@ -57,35 +62,30 @@ def trace(
     development: Development,
     encode: Encode,
 ) -> list[Point]:
-    """Measure the model at the base (0) and at each coefficient; it keeps the weights of the last.
+    """Measure the model at the base (0), at each coefficient and at its own weights (1), which it keeps.
+
+    Only the coefficients asked for may be chosen.
 
     Args:
         model: holds the fine-tuned weights; `encode` encodes with it.
     """
     tuned = {name: value.detach().clone() for name, value in model.state_dict().items()}
     points = []
-    for coefficient in (0.0, *coefficients):
+    for coefficient in sorted({0.0, *coefficients, 1.0}):
         model.load_state_dict(interpolated(base, tuned, coefficient))
-        points.append(_point(coefficient, development.measure(encode), encode))
+        similarity = general_similarity(encode).spearman
+        points.append(Point(coefficient, development.measure(encode), similarity, coefficient in coefficients))
     return points
 
 
 def choose(points: Sequence[Point]) -> Point:
-    """The best mean over the development regimes, of the coefficients above 0 that keep general similarity.
+    """The best mean over the development regimes, of the coefficients on offer that keep general similarity.
 
     If none keeps it, the one that keeps most of it. Of equals, the one nearer to the base model.
     """
-    base, *others = points
-    kept = [each for each in others if each.general_similarity >= base.general_similarity - GENERAL_SIMILARITY_KEPT]
+    floor = points[0].general_similarity - GENERAL_SIMILARITY_KEPT
+    offered = [each for each in points if each.offered]
+    kept = [each for each in offered if each.general_similarity >= floor]
     if kept:
-        return max(kept, key=lambda each: (each.mean, -each.coefficient))
-    return max(others, key=lambda each: (each.general_similarity, -each.coefficient))
-
-
-def _point(coefficient: float, measured: Measured, encode: Encode) -> Point:
-    return Point(
-        coefficient=coefficient,
-        development={name: round(value, 4) for name, value in measured.mrr.items()},
-        mean=round(measured.mean, 4),
-        general_similarity=round(general_similarity(encode).spearman, 4),
-    )
+        return max(kept, key=lambda each: (each.development.mean, -each.coefficient))
+    return max(offered, key=lambda each: (each.general_similarity, -each.coefficient))

@@ -35,6 +35,9 @@ class Split(StrEnum):
 REGIMES = (Split.UNSEEN_SONG, Split.UNSEEN_PLAYLIST, Split.BOTH_UNSEEN, Split.LATER)
 """What is tested, always reported apart."""
 
+UNSEEN_PLAYLISTS = (Split.UNSEEN_PLAYLIST, Split.BOTH_UNSEEN)
+"""Regimes of playlists that are held out whole: known by their text alone, and ranked among themselves."""
+
 DEVELOPMENT_REGIMES = (Split.DEVELOPMENT, Split.DEVELOPMENT_PLAYLIST)
 """What checkpoints are chosen by."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import datasets
+import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.evaluation import BaseEvaluator
@@ -53,11 +54,12 @@ class PlannedTrainer(SentenceTransformerTrainer):
 class DevelopmentEvaluator(BaseEvaluator):
     """Measures the development regimes when the trainer asks for it."""
 
-    def __init__(self, development: Development) -> None:
+    def __init__(self, development: Development, precision: str = "fp32") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric = METRIC
         self.greater_is_better = True
         self._development = development
+        self._precision = precision
 
     def __call__(  # type: ignore[override]
         self,
@@ -67,14 +69,20 @@ class DevelopmentEvaluator(BaseEvaluator):
         steps: int = -1,  # noqa: ARG002
     ) -> dict[str, float]:
         """The metrics by name, as the trainer expects."""
-        return self._development.measure(encoding_with(model)).as_json()
+        return self._development.measure(encoding_with(model, self._precision)).as_json()
 
 
-def encoding_with(model: SentenceTransformer) -> Encode:
-    """How the present weights of a model encode texts that have their prompts already."""
+def encoding_with(model: SentenceTransformer, precision: str = "fp32") -> Encode:
+    """How the present weights of a model encode texts that have their prompts already.
+
+    Args:
+        precision: "bf16" halves the time where the hardware computes in it, and moves a cosine by less than 0.01.
+    """
 
     def encode(texts: Sequence[str]) -> Any:  # noqa: ANN401 - sentence-transformers does not say
-        return model.encode(list(texts), prompt="", normalize_embeddings=True, show_progress_bar=False)
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            vectors: Any = model.encode(list(texts), prompt="", normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, np.float32)
 
     return encode
 
@@ -144,7 +152,7 @@ def make_trainer(
         args=arguments,
         train_dataset=rows,
         loss=loss,
-        evaluator=DevelopmentEvaluator(development),
+        evaluator=DevelopmentEvaluator(development, "bf16" if arguments.bf16 else "fp32"),
         callbacks=callbacks,
     )
     trainer.batch_sizes = batch_sizes

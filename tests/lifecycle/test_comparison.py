@@ -83,8 +83,22 @@ def test_regimes_are_pooled_overall() -> None:
     assert compared(new, new)["overall"]["mrr"]["new"] == 0.5
 
 
-def test_falling_short_by_more_than_the_margin() -> None:
+def test_no_worse_by_more_than_the_margin() -> None:
     good, bad = (Outcomes({"unseen_playlist": regime(many(value))}) for value in (0.7, 0.5))
-    assert compare(bad, good).falls_short("top5", "unseen_playlist", 0.05)[0]
-    assert not compare(good, bad).falls_short("top5", "unseen_playlist", 0.05)[0]
-    assert not compare(good, good).falls_short("top5", "unseen_playlist", 0.05)[0]
+    assert not compare(bad, good).no_worse("top5", ["unseen_playlist"], 0.05).passed
+    assert compare(good, bad).no_worse("top5", ["unseen_playlist"], 0.05).passed
+    assert compare(good, good).no_worse("top5", ["unseen_playlist"], 0.05).passed
+
+
+def test_only_the_regimes_asked_for_are_pooled() -> None:
+    better, worse = regime(many(0.7)), regime(many(0.5))
+    new = Outcomes({"unseen_song": better, "unseen_playlist": worse})
+    old = Outcomes({"unseen_song": worse, "unseen_playlist": better})
+    found = compare(new, old)
+    both, one = found.overall("mrr"), found.overall("mrr", ["unseen_playlist"])
+    assert both is not None
+    assert one is not None
+    assert (both.n, one.n) == (80, 40)
+    assert both.difference == pytest.approx(0, abs=1e-9)
+    assert one.difference < -0.1
+    assert found.overall("mrr", ["later"]) is None

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from training.development import Measured
 from training.interpolation import Point, choose, interpolated
 
 
 def point(coefficient: float, mean: float, general: float) -> Point:
-    return Point(coefficient, {"development": mean}, mean, general)
+    measured = Measured({"development": mean}, {"development": 100})
+    return Point(coefficient, measured, general, offered=coefficient > 0)
 
 
 def test_the_ends_are_the_two_models_and_the_middle_is_between() -> None:
