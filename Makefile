@@ -10,8 +10,9 @@ DEMO_HOME ?= $(CURDIR)/.autosort-demo
 demo: $(VENV)/.installed
 	AUTOSORT_HOME="$(DEMO_HOME)" DATABASE_URL= $(VENV)/bin/autosort demo
 
+# One thread for each of the two processes: with a thread for every core in both, they wait for one another.
 test: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest -n 2 --dist worksteal --durations=15
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

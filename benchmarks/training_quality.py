@@ -4,8 +4,8 @@
 
 For each seed the songs and playlists are dealt to other sides (the split's salt) and the training has another seed; the
 base model, a plain fine-tune and the profile `bundled` are tested on the same split in the same run. Prints Top-5 by
-regime and seed, pooled over the seeds, with the differences to the base model, their 95 % interval (playlists resampled)
-and p; and general similarity. About 10 minutes a seed on 2 cores.
+regime and seed, pooled over the seeds, with the differences to the base model, their 95 % interval (playlists
+resampled) and p; and general similarity. About 10 minutes a seed on 2 cores.
 """
 
 import argparse

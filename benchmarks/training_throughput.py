@@ -96,7 +96,7 @@ def _rate(
         arguments = training_arguments(
             CONFIGURATION, Path(folder), len(sizes), device="cpu", precision=precision, develops=False
         )
-        arguments.save_strategy = "no"  # type: ignore[assignment]
+        arguments.save_strategy = "no"
         trainer = make_trainer(
             model,
             _stock_loss(model) if stock else contrastive_loss(model, CONFIGURATION),

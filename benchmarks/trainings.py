@@ -14,7 +14,8 @@ from sentence_transformers.base.sampler import BatchSamplers
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 from lifecycle.calibration import calibrated_matching, training_sample
-from lifecycle.evaluation import build_report, dataset_regimes, embedding_scores, encode_dataset, outcomes_of
+from lifecycle.dataset_vectors import encode_dataset
+from lifecycle.evaluation import build_report, dataset_regimes, embedding_scores, outcomes_of
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
 from lifecycle.progress import Silent
 from lifecycle.trial import Shown
@@ -98,7 +99,7 @@ def leaked(dataset: PairDataset, folder: Path, seed: int) -> Path:
 
 
 def plain(dataset: PairDataset, folder: Path, seed: int) -> Path:
-    """What a tutorial does: MultipleNegativesRankingLoss, NO_DUPLICATES, the trainer's own learning rate, four epochs."""
+    """What a tutorial does: MultipleNegativesRankingLoss, NO_DUPLICATES, the default learning rate, four epochs."""
     model = load_model(BASE, device="cpu")
     train = dataset.select(Split.TRAIN)
     rows = {

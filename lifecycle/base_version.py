@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from lifecycle.base_models import BUNDLED_MODEL, base_model, store_base_model
 from lifecycle.calibration import calibrated_matching, training_sample
-from lifecycle.evaluation import encode_dataset
+from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.progress import Progress
 from lifecycle.promotion import promote
 from lifecycle.reconcile import reconcile

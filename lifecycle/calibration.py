@@ -3,7 +3,7 @@
 from dataclasses import replace
 from hashlib import sha256
 
-from lifecycle.evaluation import EncodedDataset, training_profiles
+from lifecycle.dataset_vectors import EncodedDataset, training_profiles
 from registry.versions import MatchSpec
 from serving.calibration import calibrate, measure_features, uncalibrated
 from serving.matching import PlaylistIndex

@@ -13,7 +13,6 @@ from registry.database import Connection
 from registry.errors import BadInput, NotFound
 from registry.pointer import Pointer
 from registry.records import CatalogueSnapshot
-from registry.texts import CURRENT_TEMPLATE
 from registry.versions import ModelVersion
 from training.dataset import PairDataset, build_dataset, unsplit_dataset
 
@@ -54,7 +53,7 @@ def read_facts(workspace: Workspace, now: datetime) -> Facts:
         present = pointer.read(connection)
         live = versions.get(connection, present.live) if present.live else None
         hits = _hits(connection, live)
-    usable, known = _usable(snapshot, live), _trained_on(workspace, live)
+    usable, known = _usable(snapshot), _trained_on(workspace, live)
     return Facts(
         now=now,
         usable_pairs=len(usable),
@@ -78,13 +77,12 @@ def _of_version(present: Pointer, live: ModelVersion | None) -> dict[str, Any]:
     }
 
 
-def _usable(snapshot: CatalogueSnapshot, live: ModelVersion | None) -> set[tuple[str, str]]:
+def _usable(snapshot: CatalogueSnapshot) -> set[tuple[str, str]]:
     """The pairs that a retraining would use now, those it would test on included."""
-    template = live.spec.text_template if live else CURRENT_TEMPLATE
     try:
-        dataset = build_dataset(snapshot, template)
+        dataset = build_dataset(snapshot)
     except BadInput:  # too few to be split; they are counted all the same
-        dataset = unsplit_dataset(snapshot, template)
+        dataset = unsplit_dataset(snapshot)
     return {(pair.playlist_id, pair.song_id) for pair in dataset.pairs if pair.weight > 0}
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from lifecycle.base_version import ensure_base_version
 from lifecycle.gate import Decision
+from lifecycle.golden.file import GOLDEN_FILE
 from lifecycle.importing import ImportReport, import_file
 from lifecycle.matching import match_queries
 from lifecycle.progress import Progress
 from lifecycle.promotion import Moved, preview, promote, roll_back
 from lifecycle.retrain import Retrained, retrain
+from lifecycle.sample.golden import write_golden
 from lifecycle.sample.library import SampleLibrary, generate_library, write_jsonl
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer
@@ -45,6 +47,7 @@ def demonstrate(workspace: Workspace, progress: Progress) -> Demonstrated:
     _refuse_foreign_songs(workspace, library)
     progress.say("1. Import the sample library (made up: no such artist exists)")
     imported = _import(workspace, library)
+    write_golden(library, workspace.settings.home / GOLDEN_FILE)
     progress.say("2. Register the base model as v1 and make it live")
     base = ensure_base_version(workspace, progress).version
     _start_from(workspace, base, progress)

@@ -6,25 +6,24 @@ that were not trained on, known by their text alone and ranked among themselves.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lifecycle.dataset_vectors import EncodedDataset, encode_dataset, training_profiles
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
-from lifecycle.progress import Advance, Progress
+from lifecycle.progress import Progress
 from lifecycle.workspace import Workspace
 from registry import versions
 from registry.errors import NotFound
 from registry.records import Song
-from registry.vectors import StoredProfile
 from registry.versions import MatchSpec, ModelVersion
-from serving.matching import SIGNALS, PlaylistIndex, features_of, match_songs
+from serving.matching import SIGNALS, PlaylistIndex, match_songs
 from training.audit import audit
 from training.baselines import Baselines
 from training.dataset import PairDataset, relevance
@@ -35,13 +34,9 @@ from training.scoring import text_and_centroid
 from training.splits import REGIMES, UNSEEN_PLAYLISTS, Split
 from training.statistics import MINIMUM_QUERIES, clustered_interval
 
-if TYPE_CHECKING:
-    from serving.encoder import Encoder
-
 Matrix = npt.NDArray[np.float32]
 Report = dict[str, Any]
 
-_ENCODE_AT_ONCE = 256
 _UNKNOWN_GENRE = "unknown"
 _CONFUSIONS = 10
 
@@ -76,7 +71,8 @@ def evaluate_version(workspace: Workspace, name: str, progress: Progress, *, dat
         return known
     pairs = PairDataset.load(workspace.datasets, fingerprint)
     encoder = workspace.load_encoder(version.spec.embedder)
-    vectors = encode_dataset(encoder, pairs, progress, label=f"Encoding the test for {name}")
+    template = version.spec.text_template
+    vectors = encode_dataset(encoder, pairs, progress, label=f"Encoding the test for {name}", template=template)
     regimes = dataset_regimes(version.spec.matching, pairs, vectors)
     report = build_report(name, version.spec.matching, regimes)
     for regime, figures in baseline_figures(workspace.datasets, pairs, progress).items():
@@ -89,7 +85,7 @@ def evaluate_version(workspace: Workspace, name: str, progress: Progress, *, dat
     return report
 
 
-def dataset_regimes(spec: MatchSpec, dataset: PairDataset, vectors: "EncodedDataset") -> list[Regime]:
+def dataset_regimes(spec: MatchSpec, dataset: PairDataset, vectors: EncodedDataset) -> list[Regime]:
     """The regimes of a dataset's test split that hold a query, from a model's vectors of the dataset."""
     regimes = [_dataset_regime(split, spec, dataset, vectors) for split in REGIMES]
     return [regime for regime in regimes if len(regime.songs)]
@@ -192,42 +188,6 @@ def _baseline_figures(baselines: Baselines, dataset: PairDataset) -> dict[str, d
     return figures
 
 
-@dataclass(frozen=True)
-class EncodedDataset:
-    """A dataset's songs and playlists as unit vectors of one model, by id."""
-
-    songs: Mapping[str, Matrix]
-    playlists: Mapping[str, Matrix]
-    dimensions: int
-
-    def of_songs(self, song_ids: Sequence[str]) -> Matrix:
-        """Vectors of these songs, shape (n, dimensions)."""
-        return np.array([self.songs[each] for each in song_ids], np.float32).reshape(-1, self.dimensions)
-
-
-def encode_dataset(encoder: "Encoder", dataset: PairDataset, progress: Progress, *, label: str) -> EncodedDataset:
-    """Encode every song and playlist of a dataset."""
-    songs, playlists = list(dataset.songs), list(dataset.playlists)
-    with progress.task(label, len(songs)) as advance:
-        song_vectors = encode_texts(encoder.songs, [dataset.song_text(each) for each in songs], advance)
-    playlist_vectors = encoder.playlists([dataset.playlist_text(each) for each in playlists])
-    return EncodedDataset(
-        dict(zip(songs, song_vectors, strict=True)),
-        dict(zip(playlists, playlist_vectors, strict=True)),
-        encoder.spec.dimensions,
-    )
-
-
-def training_profiles(
-    dataset: PairDataset, vectors: EncodedDataset, playlist_ids: Sequence[str]
-) -> list[StoredProfile]:
-    """Playlists as their training songs alone make them: what is tested has no part in them."""
-    members: dict[str, list[str]] = {}
-    for pair in dataset.select(Split.TRAIN):
-        members.setdefault(pair.playlist_id, []).append(pair.song_id)
-    return [_profile(dataset, vectors, each, members.get(each, [])) for each in playlist_ids]
-
-
 def dataset_of(version: ModelVersion, known: Sequence[ModelVersion]) -> str:
     """The fingerprint of the version's own dataset; for a base model, of the latest that any version was trained on.
 
@@ -265,28 +225,6 @@ def _relevance(queries: Sequence[Query], playlist_ids: Sequence[str]) -> Relevan
     return relevance(holding, [query.song_id for query in queries], playlist_ids)
 
 
-def _profile(dataset: PairDataset, vectors: EncodedDataset, playlist_id: str, members: Sequence[str]) -> StoredProfile:
-    centroid = vectors.of_songs(members).mean(axis=0) if members else None
-    features = [features_of(dataset.songs[each].audio_features) for each in members]
-    names = {name for each in features for name in each}
-    return StoredProfile(
-        playlist=dataset.playlists[playlist_id],
-        embedding=vectors.playlists[playlist_id],
-        centroid=None if centroid is None else centroid / np.linalg.norm(centroid),
-        song_count=len(members),
-        acoustic={name: fmean(each[name] for each in features if name in each) for name in sorted(names)},
-    )
-
-
-def encode_texts(encode: Callable[[Sequence[str]], Matrix], texts: Sequence[str], advance: Advance) -> Matrix:
-    """Encode texts page by page, so that the progress is seen."""
-    pages = []
-    for start in range(0, len(texts), _ENCODE_AT_ONCE):
-        pages.append(encode(texts[start : start + _ENCODE_AT_ONCE]))
-        advance(min(start + _ENCODE_AT_ONCE, len(texts)))
-    return np.concatenate(pages)
-
-
 def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, float]]:
     """What each signal is worth by itself, of those that the regime's playlists have at all."""
     has = {
@@ -305,10 +243,7 @@ def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, float]]:
 
 def embedding_scores(regime: Regime) -> Scores:
     """What the embedding alone says, shape (songs, playlists): text and centroid, or text where no songs are known."""
-    texts, centroids = regime.index.texts, regime.index.centroids
-    if np.isnan(centroids).any():
-        return np.asarray(regime.vectors @ texts.T, np.float32)
-    return text_and_centroid(regime.vectors, texts, centroids)
+    return text_and_centroid(regime.vectors, regime.index.texts, regime.index.centroids)
 
 
 def _groups(regime: Regime) -> list[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lifecycle.evaluation import Regime, Report, build_report, encode_texts
+from lifecycle.dataset_vectors import encode_texts
+from lifecycle.evaluation import Regime, Report, build_report
 from lifecycle.progress import Progress
 from lifecycle.workspace import Workspace
 from registry import versions

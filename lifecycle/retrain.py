@@ -15,9 +15,12 @@ from filelock import FileLock, Timeout
 
 from lifecycle.base_version import ensure_base_version
 from lifecycle.calibration import calibrated_matching, training_sample
-from lifecycle.evaluation import Report, encode_dataset, evaluate_version
+from lifecycle.dataset_vectors import encode_dataset
+from lifecycle.evaluation import Report, evaluate_version
+from lifecycle.gate_policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile import reconcile_all
+from lifecycle.tracking import Tracking, tracked
 from lifecycle.training_run import run_training
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, versions
@@ -81,7 +84,7 @@ def _retrain(
 ) -> Retrained:
     base = ensure_base_version(workspace, progress, configuration.base)
     with workspace.database.transaction() as connection:
-        dataset = build_dataset(catalogue.snapshot(connection), base.spec.text_template)
+        dataset = build_dataset(catalogue.snapshot(connection))
     dataset.save(workspace.datasets)
     progress.say(f"Dataset {dataset.fingerprint[:12]}: " + ", ".join(f"{n} {s}" for s, n in dataset.counts().items()))
     recipe = recipe_of(base, dataset, configuration)
@@ -92,11 +95,15 @@ def _retrain(
             f"Exactly this training made {known.version}, which is {known.stage}.",
             "Import more, or train with another --seed.",
         )
-    version = known or _train(workspace, base, dataset, configuration, recipe, progress, processes)
-    shutil.rmtree(_run_folder(workspace, recipe), ignore_errors=True)
-    if reembed:
-        reconcile_all(workspace, progress)
-    return _with_evaluations(workspace, version, dataset, progress, found=known is not None)
+    with tracked(workspace, base, dataset, configuration, recipe, progress, wanted=known is None) as tracking:
+        version = known or _train(workspace, base, dataset, configuration, recipe, progress, processes, tracking)
+        shutil.rmtree(_run_folder(workspace, recipe), ignore_errors=True)
+        tracking.registered(version)
+        if reembed:
+            reconcile_all(workspace, progress)
+        done = _with_evaluations(workspace, version, dataset, progress, found=known is not None)
+        tracking.evaluated(done.evaluation, done.live_evaluation)
+    return done
 
 
 def recipe_of(base: ModelVersion, dataset: PairDataset, configuration: TrainingConfiguration) -> str:
@@ -122,6 +129,7 @@ def _train(
     recipe: str,
     progress: Progress,
     processes: int,
+    tracking: Tracking,
 ) -> ModelVersion:
     embedder = base.spec.embedder
     job = TrainingJob(
@@ -132,15 +140,17 @@ def _train(
         folder=_run_folder(workspace, recipe),
         device=workspace.device,
     )
-    trained = run_training(job, workspace.datasets, progress, processes=processes)
+    policy = read_policy(workspace.settings.home)
+    trained = run_training(job, workspace.datasets, progress, processes=processes, on_log=tracking.log)
     write_model_card(trained.folder, embedder.base_model, dataset, configuration, trained.metrics, trained.record)
-    return _register(workspace, base, job, recipe, trained, progress)
+    return _register(workspace, base, job, policy, recipe, trained, progress)
 
 
 def _register(
     workspace: Workspace,
     base: ModelVersion,
     job: TrainingJob,
+    policy: GatePolicy,
     recipe: str,
     trained: FineTuned,
     progress: Progress,
@@ -157,10 +167,11 @@ def _register(
         code_revision=package_version(DISTRIBUTION),
         metrics=trained.metrics,
         record=trained.record,
+        gate=policy.model_dump(mode="json"),
     )
     spec = ModelSpec(
         embedder=embedder,
-        text_template=base.spec.text_template,
+        text_template=job.dataset.template,
         matching=calibrated_matching(sample, vectors),
         training=training,
         reranker=_stored_reranker(workspace, base, trained),

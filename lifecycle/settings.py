@@ -23,6 +23,7 @@ class LifecycleSettings(BaseSettings):
         base_folder: the profile's base model, for a machine that cannot reach the Hugging Face Hub
             (`AUTOSORT_BASE_FOLDER`).
         budget: what may be spent in a calendar month, by UTC, in dollars (`AUTOSORT_BUDGET`).
+        tracking: whether retrainings are tracked with Weights & Biases where it is installed (`AUTOSORT_TRACKING`).
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
@@ -34,6 +35,7 @@ class LifecycleSettings(BaseSettings):
     memory_price: Dollars = 0.00000222
     local_price: Dollars = 0.0
     budget: Dollars = 30.0
+    tracking: Literal["auto", "off"] = "auto"
 
 
 def read_settings() -> LifecycleSettings:

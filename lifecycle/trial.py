@@ -8,7 +8,7 @@ from lifecycle.comparison import Comparison, compare
 from lifecycle.evaluation import dataset_of, evaluate_version
 from lifecycle.gate import GenreLift, OverallLift, Trial, UnseenLift
 from lifecycle.gate_policy import GatePolicy
-from lifecycle.golden import golden_report
+from lifecycle.golden.report import golden_report
 from lifecycle.outcomes import Outcomes
 from lifecycle.progress import Progress
 from lifecycle.workspace import Workspace

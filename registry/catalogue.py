@@ -18,7 +18,7 @@ from registry.records import (
     Song,
     SongId,
 )
-from registry.texts import TEMPLATES, content_hash, render_song
+from registry.texts import CURRENT_TEMPLATE, TEMPLATES, content_hash, render_song
 
 _SQL = load_queries("catalogue")
 _RENDER_AT_ONCE = 5_000
@@ -75,8 +75,9 @@ def merge(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]
 
 
 def refresh_texts(connection: Connection) -> int:
-    """Render every song that is new or changed, under every template, and record its content hash."""
-    return sum(_refresh_texts(connection, template) for template in sorted(TEMPLATES))
+    """Render every song that is new or changed, under every template in use, and record its content hash."""
+    used = {row["template"] for row in connection.execute(_SQL["templates_in_use"])} & TEMPLATES
+    return sum(_refresh_texts(connection, template) for template in sorted(used | {CURRENT_TEMPLATE}))
 
 
 def snapshot(connection: Connection) -> CatalogueSnapshot:
@@ -116,6 +117,22 @@ def memberships_of(connection: Connection, song_ids: Iterable[str]) -> dict[str,
     for row in connection.execute(_SQL["memberships_of_songs"], {"song_ids": list(song_ids)}):
         holders.setdefault(row["song_id"], set()).add(row["playlist_id"])
     return holders
+
+
+def members_of(connection: Connection, playlist_ids: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of the songs that each of these playlists holds, ordered; a playlist without songs is not there."""
+    members: dict[str, list[str]] = {}
+    for row in connection.execute(_SQL["members_of_playlists"], {"playlist_ids": list(playlist_ids)}):
+        members.setdefault(row["playlist_id"], []).append(row["song_id"])
+    return members
+
+
+def find_playlists(connection: Connection, names: Iterable[str]) -> dict[str, list[Playlist]]:
+    """For each of these ids or names (in any case) the playlists of that name; an id means its playlist alone."""
+    found: dict[str, list[Playlist]] = {}
+    for row in connection.execute(_SQL["find_playlists"], {"names": list(names)}):
+        found.setdefault(row.pop("asked"), []).append(Playlist.model_construct(**row))
+    return found
 
 
 def song_from_row(row: Mapping[str, Any]) -> Song:

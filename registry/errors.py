@@ -16,6 +16,8 @@ Every message gives the fact, the value and the next step, because it is read at
     ├── ArtifactError           an artifact that is missing or must not be loaded
     │   ├── DigestMismatch      its bytes are not the registered ones
     │   └── UnsafeArtifact      it holds something other than weights and text
+    ├── HubError                the Hugging Face Hub did not do what was asked
+    │   └── HubUnavailable      it cannot be reached
     └── DatabaseError           Postgres did not do what was asked
         ├── DatabaseUnavailable it cannot be reached
         └── SchemaOutdated      its schema is older or newer than this build
@@ -85,6 +87,14 @@ class DigestMismatch(ArtifactError):
 
 
 class UnsafeArtifact(ArtifactError):
+    pass
+
+
+class HubError(AutosortError):
+    pass
+
+
+class HubUnavailable(HubError):
     pass
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from registry.records import AudioFeatures, Playlist, Song
 
-CURRENT_TEMPLATE = 1
+CURRENT_TEMPLATE = 2
 
 
 def render_song(song: Song, template: int = CURRENT_TEMPLATE) -> str:
@@ -74,6 +74,52 @@ def _song_v1(song: Song) -> str:
     return _sentences(facts)
 
 
+_SOUNDS: tuple[tuple[str, tuple[float, float, float, float], tuple[str, str, str, str, str]], ...] = (
+    ("danceability", (0.40, 0.55, 0.70, 0.82), ("not danceable", "free-flowing", "", "danceable", "very danceable")),
+    ("energy", (0.25, 0.45, 0.65, 0.82), ("very calm", "calm", "", "energetic", "very energetic")),
+    ("valence", (0.20, 0.38, 0.58, 0.78), ("very dark", "sad", "", "happy", "euphoric")),
+    ("acousticness", (0.02, 0.12, 0.45, 0.80), ("fully electric", "electric", "", "acoustic", "purely acoustic")),
+    (
+        "instrumentalness",
+        (0.0001, 0.01, 0.30, 0.80),
+        ("", "few instrumental parts", "partly instrumental", "instrumental", "purely instrumental"),
+    ),
+    ("speechiness", (0.04, 0.07, 0.15, 0.30), ("sung", "", "", "spoken", "rapped")),
+    ("liveness", (0.09, 0.13, 0.25, 0.60), ("", "", "", "", "live")),
+    ("loudness", (-20.0, -11.0, -7.0, -4.5), ("very quiet", "quiet", "", "loud", "very loud")),
+    ("tempo", (85.0, 105.0, 122.0, 140.0), ("very slow", "slow", "mid-tempo", "fast", "very fast")),
+)
+"""A feature, the four bounds between its five grades (about the fifths of Spotify's own distributions), their words."""
+
+_SHORT_MS, _LONG_MS = 150_000, 270_000
+
+
+def sound_words(song: Song) -> list[str]:
+    """Words for what the audio features, the key and the length say, in five grades; what is unknown says nothing."""
+    graded = ((getattr(song.audio_features, name), bounds, words) for name, bounds, words in _SOUNDS)
+    said = [words[sum(value > bound for bound in bounds)] for value, bounds, words in graded if value is not None]
+    if (mode := song.audio_features.mode) is not None:
+        said.append("major key" if mode >= 0.5 else "minor key")  # noqa: PLR2004 - 1 is major, 0 minor
+    if length := song.duration_ms:
+        said.append("short" if length < _SHORT_MS else "long" if length > _LONG_MS else "")
+    return [word for word in said if word]
+
+
+def _song_v2(song: Song) -> str:
+    """As the first, with the decade; and where there is no description, all that the audio features say."""
+    by = f" by {song.artist}" if song.artist else ""
+    facts = [f"{song.title}{by}"]
+    facts += [f"Album: {song.album}"] if song.album else []
+    facts += [f"Genre: {song.genre}"] if song.genre else []
+    facts += [f"Era: {song.release_date[:3]}0s"] if song.release_date else []
+    words = sound_words(song)
+    if song.description:
+        facts.append(song.description)
+    elif words:
+        facts.append(f"Sound: {', '.join(words)}")
+    return _sentences(facts)
+
+
 def _playlist_v1(playlist: Playlist) -> str:
     facts = [playlist.name, playlist.description, playlist.genre, playlist.subgenre]
     return _sentences([fact for fact in facts if fact])
@@ -84,6 +130,6 @@ def _sentences(facts: Sequence[str]) -> str:
     return " ".join(f"{fact.rstrip('.')}." if fact.strip(".") else fact for fact in facts)
 
 
-_SONG_TEMPLATES: dict[int, Callable[[Song], str]] = {1: _song_v1}
-_PLAYLIST_TEMPLATES: dict[int, Callable[[Playlist], str]] = {1: _playlist_v1}
+_SONG_TEMPLATES: dict[int, Callable[[Song], str]] = {1: _song_v1, 2: _song_v2}
+_PLAYLIST_TEMPLATES: dict[int, Callable[[Playlist], str]] = {1: _playlist_v1, 2: _playlist_v1}
 TEMPLATES = frozenset(_SONG_TEMPLATES)

@@ -257,6 +257,11 @@ class VectorSet:
         rows = connection.execute(self._query("song_vectors"), {"song_ids": list(song_ids)})
         return {row["song_id"]: _array(row["embedding"]) for row in rows}
 
+    def quarantined(self, connection: Connection, song_ids: Sequence[str]) -> dict[str, str]:
+        """Those of these songs that are set aside as they are now, each with the reason."""
+        rows = connection.execute(self._query("quarantined"), {"song_ids": list(song_ids)})
+        return {row["song_id"]: row["reason"] for row in rows}
+
     def profiles(self, connection: Connection) -> list[StoredProfile]:
         """Every playlist as this version knows it, by id."""
         return [_stored_profile(row) for row in connection.execute(self._query("profiles"))]

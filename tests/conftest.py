@@ -35,8 +35,10 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 def _environment() -> Iterator[None]:
     """No test may touch the user's own home or database; what tests start must find neither."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AUTOSORT_") and name != SHARED_FOLDER]:
+        names = [name for name in os.environ if name.startswith(("AUTOSORT_", "WANDB_")) and name != SHARED_FOLDER]
+        for name in names:
             patch.delenv(name)
+        patch.setenv("AUTOSORT_TRACKING", "off")  # but for what is about tracking
         patch.delenv("DATABASE_URL", raising=False)
         patch.setenv("TOKENIZERS_PARALLELISM", "false")
         yield
@@ -164,7 +166,9 @@ def _train_into(settings: RegistrySettings, library: Path) -> None:
     with open_database(settings) as database:
         workspace = Workspace(database, ArtifactStore(settings.artifacts_folder), settings)
         import_file(workspace, library)
-        retrain(workspace, profile("bundled", epochs=1), Silent())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AUTOSORT_TRACKING", "auto")
+            retrain(workspace, profile("bundled", epochs=1), Silent())
 
 
 def _administer(url: str, statement: LiteralString, *names: str) -> None:

@@ -1,10 +1,12 @@
 """Training configurations: frozen, validated, and stored whole with the version they made."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from registry.errors import NotFound
+from registry.errors import BadInput, NotFound
 
 RERANKER_MAX_LENGTH = 256
 """Tokens of a playlist's and a song's text together after which the reranker cuts them."""
@@ -80,7 +82,7 @@ class TrainingConfiguration(BaseModel):
 
 PROFILES: dict[str, TrainingConfiguration] = {
     "bundled": TrainingConfiguration(profile="bundled", epochs=4, batch_size=64, learning_rate=1e-4),
-    # For one A10 with 24 GB: docs/decisions/0005-the-production-recipe.md does the sums.
+    # For one A10 with 24 GB: docs/decisions/0006-the-production-recipe.md does the sums.
     "e5-large": TrainingConfiguration(
         profile="e5-large",
         base="intfloat/multilingual-e5-large-instruct",
@@ -100,8 +102,38 @@ def profile(name: str, **changes: object) -> TrainingConfiguration:
 
     Raises:
         NotFound: there is no such profile.
-        pydantic.ValidationError: a value is out of its range, or unknown.
+        BadInput: a value is out of its range, or unknown.
     """
     if name not in PROFILES:
         raise NotFound(f"There is no training profile {name!r}.", f"Profiles: {', '.join(sorted(PROFILES))}.")
-    return TrainingConfiguration.model_validate(PROFILES[name].model_dump() | changes)
+    try:
+        return TrainingConfiguration.model_validate(PROFILES[name].model_dump() | changes)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        field = ".".join(map(str, wrong["loc"])) or "The configuration"
+        raise BadInput(
+            f"{field}: {wrong['msg']}, not {str(wrong['input'])[:80]!r}.",
+            f"Values: {', '.join(each for each in TrainingConfiguration.model_fields if each not in _FIXED)}.",
+        ) from None
+
+
+def parse_changes(assignments: Sequence[str]) -> dict[str, object]:
+    """Changes of a profile from "name=value", the values in YAML: `reranker=true`, `matryoshka=[64, 128]`.
+
+    Raises:
+        BadInput: one is not of that form, or names what a profile fixes.
+    """
+    changes: dict[str, object] = {}
+    for each in assignments:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip() or name.strip() in _FIXED:
+            raise BadInput(f"{each[:80]!r} changes nothing of a profile.", "Write it as name=value.")
+        try:
+            changes[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise BadInput(f"{each[:80]!r} has a value that cannot be read.", "Write it as in YAML.") from None
+    return changes
+
+
+_FIXED = frozenset({"profile", "base"})
+"""What a profile is, not what may be changed of it."""

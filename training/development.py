@@ -93,10 +93,12 @@ class Development:
         return Measured(mrr, queries)
 
     def _centroids(self, encode: Encode) -> Vectors:
-        """Unit vectors, shape (playlists, dimensions)."""
+        """Unit vectors, shape (playlists, dimensions); NaN for a playlist of which no song is trained on."""
         songs = sorted({each for held in self._members.values() for each in held})
         vectors = dict(zip(songs, self._encode_songs(encode, songs), strict=True))
-        means = np.stack([np.mean([vectors[each] for each in self._members[name]], axis=0) for name in self._known])
+        nothing = np.full_like(next(iter(vectors.values())), np.nan)
+        held = [[vectors[each] for each in self._members[name]] for name in self._known]
+        means = np.stack([np.mean(each, axis=0) if each else nothing for each in held])
         return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
 
     def _encode_songs(self, encode: Encode, song_ids: Sequence[str]) -> Vectors:

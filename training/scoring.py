@@ -14,10 +14,20 @@ def text_and_centroid(songs: Vectors, playlists: Vectors, centroids: Vectors) ->
     Args:
         songs: unit vectors, shape (songs, dimensions).
         playlists: unit vectors of the playlists' texts, shape (playlists, dimensions); `centroids` likewise of the
-            mean of their songs.
+            mean of their songs, rows of NaN where no songs are known: there the text counts twice.
     """
-    return np.asarray(_standard(songs @ playlists.T) + _standard(songs @ centroids.T), np.float32)
+    text, centroid = _standard(songs @ playlists.T), _standard(songs @ centroids.T)
+    return np.asarray(text + np.where(np.isnan(centroid), text, centroid), np.float32)
 
 
 def _standard(scores: Scores) -> Scores:
-    return np.asarray((scores - scores.mean()) / (scores.std() or 1.0), np.float32)
+    """In standard deviations from the mean of what is known; all alike is all 0."""
+    known = scores[~np.isnan(scores)]
+    if not len(known):
+        return scores
+    spread = float(known.std())
+    return np.asarray((scores - known.mean()) / (spread if spread > _ROUNDING else 1.0), np.float32)
+
+
+_ROUNDING = 1e-6
+"""A spread of cosines that is nothing but rounding."""

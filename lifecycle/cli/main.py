@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from lifecycle.cli import library, models, moves, planning, reporting, service
+from lifecycle.cli import library, models, moves, planning, publishing, reporting, service
 
 # Libraries draw bars of their own into ours, or onto stdout, unless they are told not to before they are imported.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -28,6 +28,7 @@ app.command()(planning.cost)
 app.command()(models.retrain)
 app.command()(models.evaluate)
 app.command()(reporting.report)
+app.command()(publishing.publish)
 app.command()(models.reembed)
 app.command()(models.sync)
 app.command()(moves.promote)

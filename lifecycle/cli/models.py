@@ -8,16 +8,20 @@ import typer
 from rich.console import Console
 
 from lifecycle.cli.output import ExpenseReasonOption, JsonOption, Output, OverBudgetOption, reporting
-from lifecycle.cli.tables import evaluation_table, lift_table, table
+from lifecycle.cli.tables import evaluation_table, lift_table, print_golden, table
 from lifecycle.workspace import open_workspace
 
 
 def retrain(
+    *,
     profile: Annotated[str, typer.Option(help="Training recipe.")] = "bundled",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Passes over the pairs.")] = None,
     reembed: Annotated[bool, typer.Option(help="Also embed the catalogue for the new version.")] = True,
     processes: Annotated[int, typer.Option(min=1, help="That share the training, such as one for each GPU.")] = 1,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Another value of the recipe, as name=value; may be repeated.")
+    ] = None,
     over_budget: OverBudgetOption = False,
     reason: ExpenseReasonOption = None,
     as_json: JsonOption = False,
@@ -25,11 +29,12 @@ def retrain(
     """Fine-tune on the catalogue as it is and register, evaluate and embed the outcome as the next version."""
     from lifecycle.budget import Waiver, training_bill
     from lifecycle.retrain import retrain as run
+    from training.configuration import parse_changes
     from training.configuration import profile as configuration
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        changes = {"seed": seed} if epochs is None else {"seed": seed, "epochs": epochs}
-        chosen = configuration(profile, **changes)
+        given = {"seed": seed} if epochs is None else {"seed": seed, "epochs": epochs}
+        chosen = configuration(profile, **given | parse_changes(changes or []))
         with training_bill(workspace, chosen, output.progress, Waiver(over_budget, reason), reembed=reembed) as bill:
             done = run(workspace, chosen, output.progress, reembed=reembed, processes=processes)
             bill.version = done.version.version
@@ -57,17 +62,27 @@ def evaluate(
     on: Annotated[Path | None, typer.Option("--on", help="A labelled file in any import format.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report how well songs reach the playlists that hold them: on the test split, or on a labelled file."""
+    """Report how well songs reach the playlists that hold them: on the test split, or on a labelled file.
+
+    On the test split also the golden cases, if there are any.
+    """
     from lifecycle.evaluation import evaluate_version
+    from lifecycle.golden.report import golden_reports
     from lifecycle.labelled_file import evaluate_file
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        report = (
-            evaluate_file(workspace, version, on, output.progress)
-            if on
-            else evaluate_version(workspace, version, output.progress)
-        )
-        output.show(report, lambda console: console.print(evaluation_table(report)))
+        if on:
+            report = evaluate_file(workspace, version, on, output.progress)
+        else:
+            golden = golden_reports(workspace, version, output.progress)
+            report = {**evaluate_version(workspace, version, output.progress), **golden}
+
+        def render(console: Console) -> None:
+            console.print(evaluation_table(report))
+            if report.get("golden"):
+                print_golden(console, report)
+
+        output.show(report, render)
 
 
 def reembed(

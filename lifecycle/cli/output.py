@@ -33,7 +33,7 @@ class TerminalProgress:
 
     def say(self, line: str) -> None:
         """Print the line."""
-        self._console.print(line, highlight=False)
+        self._console.print(line, markup=False, highlight=False)
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Advance]:

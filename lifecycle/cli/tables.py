@@ -61,6 +61,23 @@ def decision_table(decision: Decision) -> Table:
     return made
 
 
+def print_golden(console: Console, report: Mapping[str, Any]) -> None:
+    """Each golden case of an evaluation, before and after, with the ranks; then why those failed that did."""
+    golden, before = report["golden"], report["golden_before"] or {"version": "before", "cases": ()}
+    then = {case["song"]: case for case in before["cases"]}
+    title = f"Golden cases: {golden['passed']} of {len(golden['cases'])} pass"
+    names = (escape(before["version"]), escape(report["version"]))
+    made = Table("", *names, "must reach", "must not reach", title=title, title_justify="left", show_edge=False)
+    for case in golden["cases"]:
+        old = then.get(case["song"], {})
+        ranks = ("\n".join(_ranks(case[kind], old.get(kind, ()))) for kind in ("must", "must_not"))
+        made.add_row(escape(case["song"]), _passed(old.get("passed")), _passed(case["passed"]), *ranks)
+    console.print("", made)
+    for case in golden["cases"]:
+        if case["reason"]:
+            console.print(f"{case['song']}: {case['reason']}", markup=False, highlight=False)
+
+
 def print_matches(console: Console, document: Mapping[str, Any]) -> None:
     """A table for each song: its playlists and what each signal adds to the score."""
     for result in document["results"]:
@@ -77,6 +94,22 @@ def print_matches(console: Console, document: Mapping[str, Any]) -> None:
         ]
         signals = list(result["matches"][0]["signals"]) if result["matches"] else []
         console.print(table(escape(f"{song['title']}{by}"), ["playlist", "type", "score", *signals], rows), "")
+
+
+def _ranks(playlists: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Each playlist with its rank, after the rank that it had before where that was another; red where it is wrong."""
+    then = {each["playlist"]: each["rank"] for each in before}
+    for each in playlists:
+        old, rank = then.get(each["playlist"]), each["rank"]
+        moved = f"{old}→" if old is not None and old != rank else ""
+        said = f"{escape(each['playlist'])} {moved}{'?' if rank is None else rank}"
+        yield said if each["passed"] else f"[red]{said}[/]"
+
+
+def _passed(passed: bool | None) -> str:
+    if passed is None:
+        return ""
+    return "[green]pass[/]" if passed else "[red]fail[/]"
 
 
 def _figures(report: Mapping[str, Any]) -> list[str]:

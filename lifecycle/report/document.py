@@ -7,6 +7,7 @@ from typing import Any
 
 from lifecycle.comparison import compare
 from lifecycle.evaluation import dataset_of, evaluate_version
+from lifecycle.golden.report import golden_reports
 from lifecycle.outcomes import Outcomes
 from lifecycle.progress import Progress
 from lifecycle.promotion import preview
@@ -54,6 +55,7 @@ def collect(workspace: Workspace, name: str, progress: Progress) -> Document:
         subject = _subject(connection, name)
     dataset, missing = _dataset(workspace, subject.fingerprint)
     evaluations = _evaluations(workspace, subject, progress, dataset)
+    golden = golden_reports(workspace, name, progress)
     version = subject.version
     return {
         "version": version.version,
@@ -65,7 +67,7 @@ def collect(workspace: Workspace, name: str, progress: Progress) -> Document:
         "live": subject.pointer.live,
         "against": _opponent(workspace, subject, subject.against, evaluations),
         "base": _opponent(workspace, subject, subject.base, evaluations),
-        "golden": golden_changes(evaluations.get(version.version), evaluations.get(subject.against or "")),
+        "golden": golden_changes(golden, {"golden": golden["golden_before"]}),
         "dataset": {"fingerprint": subject.fingerprint, "missing": missing, **(_described(dataset) if dataset else {})},
         "training": version.spec.training.model_dump(mode="json") if version.spec.training else None,
         "specification": version.spec.model_dump(mode="json", exclude={"training"}),
@@ -76,14 +78,15 @@ def golden_changes(after: Mapping[str, Any] | None, before: Mapping[str, Any] | 
     """Each golden case as the version answers it, with what the other version made of it, by song.
 
     Returns:
-        {"song", "passed", "before" (None where it was not asked or asked otherwise), "must", "must_not"}; each playlist
-        with its "rank", "before" (its rank then) and "passed".
+        {"song", "passed", "reason", "before" (None where it was not asked or asked otherwise), "must", "must_not"};
+        each playlist with its "rank", "before" (its rank then) and "passed".
     """
     then = _cases(before)
     return [
         {
             "song": song,
             "passed": case["passed"],
+            "reason": case["reason"],
             "before": then[song]["passed"] if song in then else None,
             "must": _ranks(case, then.get(song), "must"),
             "must_not": _ranks(case, then.get(song), "must_not"),

@@ -140,6 +140,11 @@ DELETE FROM playlists USING staged
 WHERE kind = 'removal' AND staged.playlist_id = playlists.playlist_id AND staged.song_id IS NULL
 RETURNING false AS added
 
+-- name: templates_in_use
+-- Those of the versions that have vectors, or may get some.
+SELECT DISTINCT (spec ->> 'text_template')::int AS template FROM model_versions
+WHERE stage NOT IN ('retired', 'rejected')
+
 -- name: unrendered_songs
 -- Songs without a text under a template, locked so that none changes between being read and having its hash written;
 -- those that somebody is changing right now are left to whoever does.
@@ -196,3 +201,18 @@ ORDER BY popularity DESC NULLS LAST, song_id LIMIT %(limit)s
 
 -- name: memberships_of_songs
 SELECT song_id, playlist_id FROM memberships WHERE song_id = ANY (%(song_ids)s)
+
+-- name: members_of_playlists
+SELECT playlist_id, song_id FROM memberships WHERE playlist_id = ANY (%(playlist_ids)s)
+ORDER BY playlist_id COLLATE "C", song_id COLLATE "C"
+
+-- name: find_playlists
+-- Playlists by id, else by name in any case, with what each was asked by.
+WITH ranked AS (
+    SELECT asked.name AS asked, playlists.*, playlists.playlist_id = asked.name AS by_id,
+        bool_or(playlists.playlist_id = asked.name) OVER (PARTITION BY asked.name) AS any_by_id
+    FROM unnest(%(names)s::text[]) AS asked (name)
+    JOIN playlists ON playlists.playlist_id = asked.name OR lower(playlists.name) = lower(asked.name)
+)
+SELECT asked, playlist_id, name, description, genre, subgenre, owner FROM ranked WHERE by_id = any_by_id
+ORDER BY asked COLLATE "C", playlist_id COLLATE "C"

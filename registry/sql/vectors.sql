@@ -233,6 +233,12 @@ JOIN song_texts ON song_texts.song_id = vector.song_id AND song_texts.template =
     AND song_texts.content_hash = vector.content_hash
 WHERE vector.model_version = {version} AND vector.song_id = ANY (%(song_ids)s)
 
+-- name: quarantined
+SELECT quarantine.song_id, quarantine.reason FROM quarantine
+JOIN song_texts ON song_texts.song_id = quarantine.song_id AND song_texts.template = {template}
+    AND song_texts.content_hash = quarantine.content_hash
+WHERE quarantine.version = {version} AND quarantine.song_id = ANY (%(song_ids)s)
+
 -- name: profiles
 SELECT profile.playlist_id, playlists.name, playlists.description, playlists.genre, playlists.subgenre,
     playlists.owner, profile.embedding, profile.centroid, profile.song_count, profile.acoustic

@@ -19,7 +19,7 @@ def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, 
 
     retrained = run("retrain", "--epochs", "1").document
     assert (retrained["version"], retrained["stage"], retrained["live"]) == ("v2", "ready", "v1")
-    assert set(retrained["evaluation"]["regimes"]) == {"unseen_song", "unseen_playlist"}
+    assert set(retrained["evaluation"]["regimes"]) == {"unseen_song", "unseen_playlist", "both_unseen", "later"}
 
     before = run("status").document
     assert (before["live"], before["generation"], before["candidate"]) == ("v1", 1, "v2")
@@ -33,8 +33,14 @@ def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, 
         "artifact",
         "coverage",
         "index",
-        "evaluation",
+        "leak",
+        "overall",
+        "genres",
+        "unseen_playlists",
+        "general_similarity",
+        "golden",
     }
+    assert promoted["decision"]["policy"]["alpha"] == 0.05
 
     matched = run("match", "song-00001").document
     assert (matched["model_version"], matched["generation"]) == ("v2", 2)

@@ -1,7 +1,11 @@
 """What people see: tables on stdout, progress and errors on stderr."""
 
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
+
+from lifecycle.cli.output import TerminalProgress
 from tests.support.command_line import PROMOTE_V2, CommandLine
 
 
@@ -52,3 +56,9 @@ def test_progress_goes_to_stderr(trained_autosort: CommandLine, tmp_path: Path) 
 
     assert [each["embedded"] for each in ended.document] == [1, 1]
     assert "Embedding songs for v1" in ended.stderr
+
+
+def test_a_line_with_brackets_is_printed_as_it_is() -> None:
+    printed = StringIO()
+    TerminalProgress(Console(file=printed, width=120)).say("refused [/graphql] by [bold]")
+    assert printed.getvalue() == "refused [/graphql] by [bold]\n"

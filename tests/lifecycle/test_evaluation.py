@@ -1,15 +1,21 @@
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
+from lifecycle.dataset_vectors import encode_dataset, training_profiles
 from lifecycle.evaluation import evaluate_version
 from lifecycle.labelled_file import evaluate_file
 from lifecycle.progress import Silent
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.errors import BadInput, NotFound
-from training.dataset import PairDataset
+from training.dataset import PairDataset, build_dataset
 from training.splits import Split
 
 METRICS = {"sufficient", "intervals", "n", "top1", "top5", "mrr", "recall_at_20", "ndcg_at_10"}
@@ -43,8 +49,6 @@ def test_the_base_version_is_tested_on_the_dataset_of_the_latest_training(traine
 
 def test_what_is_tested_has_no_part_in_the_profiles(trained: Workspace) -> None:
     """The centroid signal must not know the tested song: with it in its own centroid it would be far better."""
-    from lifecycle.evaluation import encode_dataset, training_profiles
-
     with trained.database.transaction() as connection:
         version = versions.get(connection, "v2")
     assert version.spec.training is not None
@@ -55,6 +59,32 @@ def test_what_is_tested_has_no_part_in_the_profiles(trained: Workspace) -> None:
         trained_on[pair.playlist_id] = trained_on.get(pair.playlist_id, 0) + 1
     for profile in training_profiles(dataset, vectors, list(dataset.playlists)):
         assert profile.song_count == trained_on.get(profile.playlist.playlist_id, 0)
+
+
+class Noting:
+    """An encoder that notes the texts it is given; all of its vectors are alike."""
+
+    def __init__(self) -> None:
+        self.spec = SimpleNamespace(dimensions=2)
+        self.texts: list[str] = []
+
+    def songs(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        self.texts += texts
+        return np.ones((len(texts), 2), np.float32)
+
+    playlists = songs
+
+
+def test_a_version_is_shown_the_test_in_its_own_template(trained: Workspace) -> None:
+    with trained.database.transaction() as connection:
+        dataset = build_dataset(catalogue.snapshot(connection))
+    dated = {name: each.model_copy(update={"release_date": "1987"}) for name, each in dataset.songs.items()}
+    dataset = replace(dataset, songs=dated)
+    first, own = Noting(), Noting()
+    encode_dataset(first, dataset, Silent(), label="", template=1)  # type: ignore[arg-type]
+    encode_dataset(own, dataset, Silent(), label="")  # type: ignore[arg-type]
+    assert not [text for text in first.texts if "1980s" in text]
+    assert len([text for text in own.texts if "1980s" in text]) == len(dated)
 
 
 def labelled(path: Path, *, playlist_id: str) -> Path:

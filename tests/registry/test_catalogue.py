@@ -464,6 +464,29 @@ def test_playlists_of_songs_are_found(database: Database) -> None:
         assert catalogue.songs_by_id(connection, ["nobody"]) == {}
 
 
+def test_songs_of_playlists_are_found(database: Database) -> None:
+    _merge(database, [*LIBRARY, Membership(playlist_id="p-2", song_id="s-1")])
+    with database.transaction() as connection:
+        members = catalogue.members_of(connection, ["p-1", "p-2", "nobody"])
+        assert members == {"p-1": ["s-1", "s-2"], "p-2": ["s-1", "s-3"]}
+        assert catalogue.members_of(connection, []) == {}
+
+
+def test_playlists_are_found_by_id_alone_or_by_name(database: Database) -> None:
+    names = {"a": "Été", "b": "Rain", "c": "rain", "Rain": "Named by its id", "d": "Named by its id"}
+    _merge(database, [Playlist(playlist_id=playlist_id, name=name) for playlist_id, name in names.items()])
+    with database.transaction() as connection:
+        found = catalogue.find_playlists(connection, ["Rain", "RAIN", "Été", "named by its id", "nobody", "c"])
+    assert {asked: [each.playlist_id for each in playlists] for asked, playlists in found.items()} == {
+        "Rain": ["Rain"],
+        "RAIN": ["b", "c"],
+        "Été": ["a"],
+        "named by its id": ["Rain", "d"],
+        "c": ["c"],
+    }
+    assert found["c"] == [Playlist(playlist_id="c", name="rain")]
+
+
 def test_two_merges_in_one_transaction_work(database: Database) -> None:
     with database.transaction() as connection:
         catalogue.merge(connection, enumerate(LIBRARY, start=1))

@@ -8,13 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.records import AudioFeatures, Playlist, Song
-from registry.texts import CURRENT_TEMPLATE, TEMPLATES, content_hash, mood_words, render_playlist, render_song
+from registry.texts import (
+    CURRENT_TEMPLATE,
+    TEMPLATES,
+    content_hash,
+    mood_words,
+    render_playlist,
+    render_song,
+    sound_words,
+)
 
 CALM = AudioFeatures(energy=0.1, acousticness=0.9)
 SONG_FACTS = {
     "artist": "Mira Vale",
     "album": "Harbour Lights",
     "genre": "folk",
+    "release_date": "1987-06-01",
     "description": "A slow waltz about leaving",
     "audio_features": CALM,
 }
@@ -47,11 +56,15 @@ def test_a_songs_text_holds_what_is_known_in_order_and_nothing_of_what_is_not(kn
     expected = "Paper Lanterns by Mira Vale" if "artist" in known else "Paper Lanterns"
     expected += ". Album: Harbour Lights" if "album" in known else ""
     expected += ". Genre: folk" if "genre" in known else ""
+    first = expected + (". A slow waltz about leaving" if "description" in known else "")
+    first += ". Mood: calm, acoustic" if "audio_features" in known and "description" not in known else ""
+    assert render_song(song, 1) == first + "."
+    expected += ". Era: 1980s" if "release_date" in known else ""
     if "description" in known:
         expected += ". A slow waltz about leaving"
     elif "audio_features" in known:
-        expected += ". Mood: calm, acoustic"
-    assert render_song(song) == expected + "."
+        expected += ". Sound: very calm, purely acoustic"
+    assert render_song(song, 2) == expected + "."
 
 
 @pytest.mark.parametrize(
@@ -163,6 +176,30 @@ def test_mood_words_say_what_stands_out_and_nothing_of_the_middle(
     features: dict[str, float], expected: list[str]
 ) -> None:
     assert mood_words(AudioFeatures(**features)) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, []),
+        ({"audio_features": {"energy": 0.25}}, ["very calm"]),
+        ({"audio_features": {"energy": 0.26}}, ["calm"]),
+        ({"audio_features": {"energy": 0.5}}, []),
+        ({"audio_features": {"energy": 0.8}}, ["energetic"]),
+        ({"audio_features": {"energy": 1.0}}, ["very energetic"]),
+        ({"audio_features": {"instrumentalness": 0.0}}, []),
+        ({"audio_features": {"instrumentalness": 0.005}}, ["few instrumental parts"]),
+        ({"audio_features": {"tempo": 110, "loudness": -60}}, ["very quiet", "mid-tempo"]),
+        ({"audio_features": {"mode": 1}}, ["major key"]),
+        ({"audio_features": {"mode": 0}}, ["minor key"]),
+        ({"duration_ms": 100_000}, ["short"]),
+        ({"duration_ms": 200_000}, []),
+        ({"duration_ms": 300_000}, ["long"]),
+        ({"duration_ms": 0}, []),
+    ],
+)
+def test_sound_words_are_graded(known: dict[str, object], expected: list[str]) -> None:
+    assert sound_words(Song.model_validate({"song_id": "s-1", "title": "t", **known})) == expected
 
 
 @given(

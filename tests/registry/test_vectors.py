@@ -63,6 +63,20 @@ def test_coverage_counts_each_song_by_what_is_wrong_with_it(database: Database, 
     assert not counts.complete
 
 
+def test_what_is_set_aside_is_told_with_its_reason_until_it_changes(
+    database: Database, add_version: AddVersion
+) -> None:
+    _add_songs(database, 3)
+    made, other = _create(database, add_version()), _create(database, add_version())
+    with database.transaction() as connection:
+        for pending in made.pending_songs(connection, after="", limit=2):
+            made.quarantine(connection, pending, "too odd")
+    _merge(database, Song(song_id="s-0001", title="Changed"))
+    with database.transaction() as connection:
+        assert made.quarantined(connection, ["s-0000", "s-0001", "s-0002"]) == {"s-0000": "too odd"}
+        assert made.quarantined(connection, ["s-0001"]) == other.quarantined(connection, ["s-0000"]) == {}
+
+
 def test_a_song_without_a_rendered_text_is_not_covered(database: Database, add_version: AddVersion) -> None:
     _add_songs(database, 5)
     built = _build(database, add_version())

@@ -221,7 +221,14 @@ def _golden() -> list[dict[str, Any]]:
         ("Master of Puppets – Metallica", True, True, [reach("Metal, the old guard", 1, 1)], [reach("Sleep", 92, 90)]),
     ]
     return [
-        {"song": song, "before": before, "passed": passed, "must": must, "must_not": must_not}
+        {
+            "song": song,
+            "before": before,
+            "passed": passed,
+            "reason": None if passed else f"'{must[0]['playlist']}' is at rank {must[0]['rank']}.",
+            "must": must,
+            "must_not": must_not,
+        }
         for song, before, passed, must, must_not in rows
     ]
 

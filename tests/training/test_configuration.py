@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from registry.errors import NotFound
-from training.configuration import PROFILES, TrainingConfiguration, profile
+from registry.errors import BadInput, NotFound
+from training.configuration import PROFILES, TrainingConfiguration, parse_changes, profile
 
 VALID: dict[str, Any] = {"profile": "mine", "epochs": 1, "batch_size": 8, "learning_rate": 1e-5}
 
@@ -65,10 +65,25 @@ def test_seed_and_epochs_of_a_profile_may_be_others() -> None:
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"seed": -1}])
 def test_another_seed_or_number_of_epochs_is_checked_too(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(BadInput, match=next(iter(wrong))):
         profile("bundled", **wrong)
 
 
 def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
     with pytest.raises(NotFound, match=r"'huge'.*bundled"):
         profile("huge")
+
+
+def test_changes_are_read_as_yaml_and_checked_by_the_profile() -> None:
+    changes = parse_changes(["reranker=true", "matryoshka=[64, 128]", "method=lora", "learning_rate=3e-5", "patience="])
+    changed = profile("bundled", **changes)
+    assert (changed.reranker, changed.matryoshka, changed.method) == (True, (64, 128), "lora")
+    assert (changed.learning_rate, changed.patience) == (3e-5, None)
+    with pytest.raises(BadInput, match="rerankre"):
+        profile("bundled", **parse_changes(["rerankre=true"]))
+
+
+@pytest.mark.parametrize("wrong", ["reranker", "=true", "profile=mine", "base=other", "matryoshka=[1"])
+def test_what_is_no_change_is_refused(wrong: str) -> None:
+    with pytest.raises(BadInput):
+        parse_changes([wrong])

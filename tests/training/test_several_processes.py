@@ -1,39 +1,35 @@
 """Two processes share a training over gloo, by the line that the documents give."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
-from lifecycle.training_run import launch_line
+from lifecycle.progress import Silent
+from lifecycle.training_run import run_training
 from training.configuration import TrainingConfiguration
 from training.dataset import PairDataset
 from training.examples import Prompts
-from training.job import FineTuned, TrainingJob
+from training.job import TrainingJob
 
 SHARED = TrainingConfiguration(
     profile="test", epochs=2, batch_size=8, learning_rate=1e-3, checkpoints=2, patience=None, coefficients=(1.0,)
 )
 
 
-def test_two_processes_share_a_training(themed: PairDataset, tiny_model: Path, tmp_path: Path) -> None:
+def test_two_processes_share_a_training(
+    themed: PairDataset, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     job = TrainingJob(tiny_model, themed, SHARED, Prompts("find: "), tmp_path / "run", device="cpu")
-    written = job.save(tmp_path / "datasets")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        launch_line(written, 2),
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
+    logged: list[tuple[int, dict[str, float]]] = []
+    made = run_training(
+        job, tmp_path / "datasets", Silent(), processes=2, on_log=lambda *figures: logged.append(figures)
     )
-    assert done.returncode == 0, [line for line in done.stderr.splitlines() if "Error" in line or "File" in line][:14]
-    made = FineTuned.load(job.folder)
+    assert logged == [(entry["step"], entry) for entry in made.record["history"]]
     assert made.record["processes"] == 2
     # Each step takes a batch in each process, so there are half as many steps as batches.
     assert made.record["steps"] == made.record["planned_steps"] == made.record["batches"] // 2

@@ -1,0 +1,94 @@
+"""A dataset in the space of one model: its songs, its playlists, and the profiles that its training pairs make."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from lifecycle.progress import Advance, Progress
+from registry.records import Song
+from registry.texts import render_playlist, render_song
+from registry.vectors import StoredProfile
+from serving.matching import features_of
+from training.dataset import PairDataset
+from training.splits import Split
+
+if TYPE_CHECKING:
+    from serving.encoder import Encoder
+
+Matrix = npt.NDArray[np.float32]
+
+_ENCODE_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class EncodedDataset:
+    """A dataset's songs and playlists as unit vectors of one model, by id."""
+
+    songs: Mapping[str, Matrix]
+    playlists: Mapping[str, Matrix]
+    dimensions: int
+
+    def of_songs(self, song_ids: Sequence[str]) -> Matrix:
+        """Vectors of these songs, shape (n, dimensions)."""
+        return np.array([self.songs[each] for each in song_ids], np.float32).reshape(-1, self.dimensions)
+
+
+def encode_dataset(
+    encoder: "Encoder", dataset: PairDataset, progress: Progress, *, label: str, template: int | None = None
+) -> EncodedDataset:
+    """Encode every song and playlist of a dataset.
+
+    Args:
+        template: that of the version which encodes, if it is not the dataset's.
+    """
+    template = template or dataset.template
+    song_texts = [render_song(each, template) for each in dataset.songs.values()]
+    with progress.task(label, len(song_texts)) as advance:
+        song_vectors = encode_texts(encoder.songs, song_texts, advance)
+    playlist_vectors = encoder.playlists([render_playlist(each, template) for each in dataset.playlists.values()])
+    return EncodedDataset(
+        dict(zip(dataset.songs, song_vectors, strict=True)),
+        dict(zip(dataset.playlists, playlist_vectors, strict=True)),
+        encoder.spec.dimensions,
+    )
+
+
+def training_profiles(
+    dataset: PairDataset, vectors: EncodedDataset, playlist_ids: Sequence[str]
+) -> list[StoredProfile]:
+    """Playlists as their training songs alone make them: what is tested has no part in them."""
+    members: dict[str, list[str]] = {}
+    for pair in dataset.select(Split.TRAIN):
+        members.setdefault(pair.playlist_id, []).append(pair.song_id)
+    profiles = (StoredProfile(dataset.playlists[each], vectors.playlists[each], None, 0, {}) for each in playlist_ids)
+    return [
+        profile_of(each, [dataset.songs[song] for song in members.get(each.playlist.playlist_id, [])], vectors.songs)
+        for each in profiles
+    ]
+
+
+def profile_of(profile: StoredProfile, songs: Sequence[Song], vectors: Mapping[str, Matrix]) -> StoredProfile:
+    """A playlist's profile as these songs alone would make it; songs without a vector lend it their sound only."""
+    known = [vectors[song.song_id] for song in songs if song.song_id in vectors]
+    total = np.array(known, np.float32).sum(axis=0) if known else None
+    features = [features_of(song.audio_features) for song in songs]
+    names = {name for each in features for name in each}
+    return replace(
+        profile,
+        centroid=None if total is None else np.asarray(total / np.linalg.norm(total), np.float32),
+        song_count=len(songs),
+        acoustic={name: fmean(each[name] for each in features if name in each) for name in sorted(names)},
+    )
+
+
+def encode_texts(encode: Callable[[Sequence[str]], Matrix], texts: Sequence[str], advance: Advance) -> Matrix:
+    """Encode texts page by page, so that the progress is seen."""
+    pages = []
+    for start in range(0, len(texts), _ENCODE_AT_ONCE):
+        pages.append(encode(texts[start : start + _ENCODE_AT_ONCE]))
+        advance(min(start + _ENCODE_AT_ONCE, len(texts)))
+    return np.concatenate(pages)

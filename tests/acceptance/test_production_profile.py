@@ -1,0 +1,44 @@
+"""The production profile, from import to match, with a model of e5's own architecture and tokenizer, shrunken."""
+
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from benchmarks.e5_shape import SHRUNKEN, make_e5
+from registry.settings import RegistrySettings
+from tests.support.command_line import PROMOTE_V2, CommandLine
+
+INSTRUCTION = "Instruct: Given a playlist, retrieve songs that belong in it\nQuery: "
+
+
+@pytest.fixture(scope="module")
+def e5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_e5(tmp_path_factory.mktemp("e5"), SHRUNKEN)
+
+
+def test_the_production_profile_trains_registers_and_serves(
+    autosort: CommandLine, settings: RegistrySettings, small_library: Path, e5: Path
+) -> None:
+    autosort.environment["AUTOSORT_BASE_FOLDER"] = str(e5)
+    autosort.run("import", str(small_library))
+    done = autosort.run("retrain", "--profile", "e5-large", "--epochs", "1").document
+    assert (done["version"], done["stage"]) == ("v2", "ready")
+    base, tuned = autosort.run("status").document["versions"]
+    assert base["base_model"] == tuned["base_model"] == "intfloat/multilingual-e5-large-instruct"
+    assert tuned["dimensions"] == SHRUNKEN["hidden_size"]
+
+    before, after = (
+        load_file(settings.artifacts_folder / each["artifact"] / "model.safetensors") for each in (base, tuned)
+    )
+    (words,) = (name for name in after if "word_embeddings" in name)
+    (query,) = (name for name in after if "layer.0.attention.self.query.weight" in name)
+    assert (before[words] == after[words]).all(), "the word embeddings are frozen"
+    assert (before[query] != after[query]).any()
+
+    document = autosort.run("report", "v2", "--out", str(settings.home / "report.html")).document
+    assert document["specification"]["embedder"]["playlist_prompt"] == INSTRUCTION
+    assert document["specification"]["embedder"]["song_prompt"] == ""
+    assert document["training"]["configuration"]["scale"] == 50
+    assert autosort.run(*PROMOTE_V2).document["live"] == "v2"
+    assert autosort.run("match", "song-00001").document["model_version"] == "v2"
