@@ -5,7 +5,7 @@
 For each seed the songs and playlists are dealt to other sides (the split's salt) and the training has another seed; the
 base model, a plain fine-tune and the profile `bundled` are tested on the same split in the same run. Prints Top-5 by
 regime and seed, pooled over the seeds, with the differences to the base model, their 95 % interval (playlists
-resampled) and p; and general similarity. About 10 minutes a seed on 2 cores.
+resampled) and p; general similarity; and what the gate says of each. About 10 minutes a seed on 2 cores.
 """
 
 import argparse
@@ -15,7 +15,18 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmarks.trainings import Recipe, Showing, base_model, bundled, mean, plain, read_snapshot, show
+from benchmarks.trainings import (
+    Recipe,
+    Showing,
+    ask_gate,
+    base_model,
+    bundled,
+    mean,
+    plain,
+    print_decision,
+    read_snapshot,
+    show,
+)
 from training.dataset import PairDataset, build_dataset
 from training.splits import UNSEEN_PLAYLISTS, Split
 from training.statistics import clustered_interval, paired_randomisation
@@ -38,6 +49,9 @@ def main() -> None:
         for name, showing in _one_seed(dataset, seed).items():
             found[name].append(showing)
             _print_row(name, [showing])
+        base, plainly, profiled = (found[name][-1].shown for name in RECIPES)
+        for candidate, live in ((plainly, base), (profiled, base), (plainly, profiled)):
+            print_decision(ask_gate(candidate, live, base), live.version)
     print(f"\npooled over {arguments.seeds} seeds:")
     for name, showings in found.items():
         _print_row(name, showings)

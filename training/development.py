@@ -24,6 +24,8 @@ Encode = Callable[[Sequence[str]], Vectors]
 _QUERIES = 1000
 _PLAYLISTS = 1000
 _CENTROID_SONGS = 1500
+_UNSEEN = 3
+"""Among fewer playlists than these a rank says next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Development:
     """The development regimes of a dataset.
 
     Unseen songs are ranked among the trained playlists by text and centroid; the songs of unseen playlists among
-    these and the trained ones by text alone. Large datasets are sampled, repeatably: 1,000 queries a regime, 1,000
-    playlists, 1,500 songs for the centroids.
+    these by text alone, as the test does it, and where these are fewer than three among the trained ones too. Large
+    datasets are sampled, repeatably: 1,000 queries a regime, 1,000 playlists, 1,500 songs for the centroids.
     """
 
     def __init__(self, dataset: PairDataset, prompts: Prompts) -> None:
@@ -68,6 +70,9 @@ class Development:
         for pair in dataset.select(Split.TRAIN):
             members[pair.playlist_id].append(pair.song_id)
         self._known = _kept(sorted(members), {each for query in self._songs for each in query.playlist_ids})
+        self._unseen = sorted({each for query in self._strangers for each in query.playlist_ids})
+        if len(self._unseen) < _UNSEEN:
+            self._unseen += self._known
         each = max(1, _CENTROID_SONGS // max(1, len(self._known)))
         self._members = {name: sorted(members[name], key=_order)[:each] for name in self._known}
 
@@ -78,17 +83,16 @@ class Development:
     def measure(self, encode: Encode) -> Measured:
         """Rank by the vectors that a model makes."""
         mrr, queries = {}, {}
-        known = self._encode_playlists(encode, self._known) if self else np.zeros((0, 0), np.float32)
         if self._songs:
+            known = self._encode_playlists(encode, self._known)
             asked = self._encode_songs(encode, [query.song_id for query in self._songs])
             scores = text_and_centroid(asked, known, self._centroids(encode))
             mrr["development"] = _mrr(scores, self._songs, self._known)
             queries["development"] = len(self._songs)
         if self._strangers:
-            unseen = sorted({each for query in self._strangers for each in query.playlist_ids})
             asked = self._encode_songs(encode, [query.song_id for query in self._strangers])
-            playlists = np.concatenate([self._encode_playlists(encode, unseen), known])
-            mrr["development_playlist"] = _mrr(asked @ playlists.T, self._strangers, [*unseen, *self._known])
+            scores = asked @ self._encode_playlists(encode, self._unseen).T
+            mrr["development_playlist"] = _mrr(scores, self._strangers, self._unseen)
             queries["development_playlist"] = len(self._strangers)
         return Measured(mrr, queries)
 

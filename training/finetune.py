@@ -13,6 +13,7 @@ from training.adapters import add_adapters, merged
 from training.audit import audit, require_clean
 from training.batches import plan_batches
 from training.checkpoints import last_complete
+from training.configuration import TrainingConfiguration
 from training.development import Development
 from training.examples import ExampleSource, ExampleTexts
 from training.interpolation import Point, choose, interpolated, trace
@@ -126,14 +127,7 @@ def _trainer(
 ) -> PlannedTrainer:
     configuration = job.configuration
     guide = load_model(job.base, device=job.device) if configuration.guided else None
-    encoder: Any = model.transformers_model
-    if configuration.method == "lora":
-        add_adapters(model, configuration)
-    elif configuration.freeze_word_embeddings:
-        encoder.get_input_embeddings().requires_grad_(requires_grad=False)
-    if getattr(encoder, "pooler", None) is not None:
-        # Mean pooling passes it by; several processes would wait for its gradients for ever.
-        encoder.pooler.requires_grad_(requires_grad=False)
+    choose_trained_weights(model, configuration)
     steps = len(shown.batch_sizes) // world_size()
     return make_trainer(
         model,
@@ -153,6 +147,18 @@ def _trainer(
         on_progress=on_progress,
         on_log=on_log,
     )
+
+
+def choose_trained_weights(model: SentenceTransformer, configuration: TrainingConfiguration) -> None:
+    """Freeze what a configuration does not train, and add adapters if it trains those instead."""
+    encoder: Any = model.transformers_model
+    if configuration.method == "lora":
+        add_adapters(model, configuration)
+    elif configuration.freeze_word_embeddings:
+        encoder.get_input_embeddings().requires_grad_(requires_grad=False)
+    if getattr(encoder, "pooler", None) is not None:
+        # Mean pooling passes it by; several processes would wait for its gradients for ever.
+        encoder.pooler.requires_grad_(requires_grad=False)
 
 
 def _interpolate(job: TrainingJob, model: SentenceTransformer, development: Development, precision: str) -> list[Point]:
