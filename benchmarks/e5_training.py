@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.dataset_build import synthetic_snapshot
 from benchmarks.e5_shape import EXACT, SHRUNKEN, make_e5
-from benchmarks.trainings import PlannedRows, measure_rate
+from benchmarks.rates import PlannedRows, measure_rate
 from lifecycle.base_models import base_model
 from lifecycle.throughput import Device, find_throughput
 from training.configuration import parse_changes, profile

@@ -14,7 +14,8 @@ from statistics import median
 
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from benchmarks.trainings import BASE, PlannedRows, Rate, measure_rate, read_snapshot, sample_dataset
+from benchmarks.rates import PlannedRows, Rate, measure_rate
+from benchmarks.trainings import BASE, read_snapshot, sample_dataset
 from training.configuration import profile
 from training.dataset import build_dataset
 from training.examples import Prompts

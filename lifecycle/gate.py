@@ -140,6 +140,7 @@ def require_open(decision: Decision, *, force: bool) -> None:
         + "; ".join(f"{verdict.rule}: {verdict.figure}" for verdict in failed)
         + ".",
         " ".join(dict.fromkeys(verdict.remedy for verdict in failed)),
+        details={"decision": decision.as_json()},
     )
 
 

@@ -23,6 +23,9 @@ Every message gives the fact, the value and the next step, because it is read at
         └── SchemaOutdated      its schema is older or newer than this build
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class AutosortError(Exception):
     """Base of every error that the toolkit raises on purpose.
@@ -30,12 +33,14 @@ class AutosortError(Exception):
     Args:
         fact: what is the case, with the values that matter.
         remedy: what the reader can do about it; printed after the fact.
+        details: values that a script may want, for the JSON of the error.
     """
 
-    def __init__(self, fact: str, remedy: str = "") -> None:
+    def __init__(self, fact: str, remedy: str = "", *, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{fact} {remedy}".strip())
         self.fact = fact
         self.remedy = remedy
+        self.details = details or {}
 
 
 class BadInput(AutosortError):

@@ -67,7 +67,7 @@ def _document(moved: Moved) -> dict[str, Any]:
 
 def _print_moved(console: Console, moved: Moved) -> None:
     if moved.decision:
-        console.print(decision_table(moved.decision))
+        console.print(decision_table(moved.decision.as_json()))
     present = moved.pointer
     if moved.moved:
         console.print(f"[bold]{present.live}[/] is live (generation {present.generation}); before: {present.previous}.")

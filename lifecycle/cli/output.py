@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from lifecycle.cli.tables import decision_table
 from lifecycle.progress import Advance, Progress
 from registry.errors import AutosortError
 
@@ -63,10 +64,12 @@ class Output:
     def fail(self, error: AutosortError) -> None:
         """Print an error: on stdout with --json, else on stderr."""
         if self._as_json:
-            document = {"error": type(error).__name__, "message": error.fact, "remedy": error.remedy}
-            typer.echo(json.dumps(document, ensure_ascii=False))
+            document = {"error": type(error).__name__, "message": error.fact, "remedy": error.remedy, **error.details}
+            typer.echo(json.dumps(document, ensure_ascii=False, default=str))
             return
         console = Console(stderr=True)
+        if "decision" in error.details:
+            console.print(decision_table(error.details["decision"]), "")
         console.print(f"[bold red]{type(error).__name__}[/]: ", end="")
         console.print(error.fact, markup=False, highlight=False)
         if error.remedy:

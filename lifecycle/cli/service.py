@@ -57,7 +57,7 @@ def demo(as_json: JsonOption = False) -> None:
 
 
 def _print_demo(console: Console, done: Any, home: str) -> None:  # noqa: ANN401
-    console.print("", decision_table(done.decision), "")
+    console.print("", decision_table(done.decision.as_json()), "")
     for document in done.matches:
         console.print(Rule(f"matched by {document['model_version']}", align="left"))
         print_matches(console, document)

@@ -7,8 +7,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lifecycle.gate import Decision
-
 _METRICS = (
     ("top1", "Top-1"),
     ("top5", "Top-5"),
@@ -53,11 +51,12 @@ def lift_table(old: Mapping[str, Any], new: Mapping[str, Any]) -> Table:
     return table("Held-out songs", ["", "", "songs", old["version"], new["version"], "lift"], rows)
 
 
-def decision_table(decision: Decision) -> Table:
+def decision_table(decision: Mapping[str, Any]) -> Table:
     """Each rule of the gate with its verdict and figure."""
-    made = Table("", "rule", "figure", title=f"The gate on {decision.candidate}", title_justify="left", show_edge=False)
-    for each in decision.verdicts:
-        made.add_row("[green]pass[/]" if each.passed else "[red]fail[/]", each.rule, escape(each.figure))
+    title = f"The gate on {decision['candidate']}"
+    made = Table("", "rule", "figure", title=title, title_justify="left", show_edge=False)
+    for each in decision["verdicts"]:
+        made.add_row("[green]pass[/]" if each["passed"] else "[red]fail[/]", each["rule"], escape(each["figure"]))
     return made
 
 

@@ -19,7 +19,7 @@ def test_every_command_speaks_to_people_too(trained_autosort: CommandLine, tmp_p
     assert "unseen_song" in evaluated
     assert "text alone" in evaluated
     promoted = show(*PROMOTE_V2).stdout
-    for rule in ("artifact", "coverage", "index", "evaluation"):
+    for rule in ("artifact", "coverage", "index", "overall", "unseen_playlists", "general_similarity", "golden"):
         assert rule in promoted
     assert "v2 is live (generation 2); before: v1." in promoted
     matched = show("match", "song-00001", "--top", "2").stdout

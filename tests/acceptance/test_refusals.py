@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from registry.settings import RegistrySettings
 from tests.support.command_line import PROMOTE_V2, CommandLine
@@ -105,12 +106,15 @@ def test_a_version_that_is_worse_goes_live_only_by_force_and_with_a_reason(
     trained_autosort: CommandLine, trained_settings: RegistrySettings
 ) -> None:
     url = trained_settings.database_url.get_secret_value() if trained_settings.database_url else ""
-    with psycopg.connect(url) as connection:
-        connection.execute("UPDATE evaluations SET report = report || '{\"mrr\": 0.1}' WHERE version = 'v2'")
+    _make_worse(url, "v2")
 
     refused = trained_autosort.run("promote", "v2", code=1).document
     assert refused["error"] == "GateClosed"
-    assert "MRR" in refused["message"]
+    assert "overall: mrr of" in refused["message"]
+    assert len(refused["decision"]["verdicts"]) == 9
+    told = trained_autosort.show("promote", "v2", code=1).stderr
+    assert "The gate on v2" in told
+    assert "digest verified" in told
     assert "reason" in trained_autosort.run("promote", "v2", "--force", code=1).document["remedy"]
     _unchanged(trained_autosort)
 
@@ -185,3 +189,13 @@ def test_the_demo_does_not_mix_made_up_songs_into_somebodys_own(autosort: Comman
 
     assert "1 songs of your own" in refused["message"]
     assert autosort.run("status").document["catalogue"]["songs"] == 1
+
+
+def _make_worse(url: str, version: str) -> None:
+    """Every query of a version's evaluation came out as bad as can be."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT outcomes FROM evaluations WHERE version = %s", [version]).fetchone()
+        assert row is not None
+        outcomes = {name: regime | {"mrr": [0.0] * len(regime["songs"])} for name, regime in row[0].items()}
+        parameters = [Jsonb(outcomes), version]
+        connection.execute("UPDATE evaluations SET outcomes = %s WHERE version = %s", parameters)
