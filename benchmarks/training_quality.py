@@ -10,6 +10,7 @@ resampled) and p; general similarity; and what the gate says of each. About 10 m
 
 import argparse
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
@@ -40,29 +41,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="in any import format")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     arguments = parser.parse_args()
     snapshot = read_snapshot(arguments.file)
-    found: dict[str, list[Showing]] = {name: [] for name in RECIPES}
+    recipes = {name: RECIPES[name] for name in RECIPES if name in (*arguments.recipes, "base")}
+    found: dict[str, list[Showing]] = {name: [] for name in recipes}
     for seed in range(arguments.seeds):
         dataset = build_dataset(snapshot, salt="" if seed == 0 else f"seed {seed}")
         print(f"\nseed {seed}: {dataset.counts()}", flush=True)
-        for name, showing in _one_seed(dataset, seed).items():
+        for name, showing in _one_seed(recipes, dataset, seed).items():
             found[name].append(showing)
             _print_row(name, [showing])
-        base, plainly, profiled = (found[name][-1].shown for name in RECIPES)
-        for candidate, live in ((plainly, base), (profiled, base), (plainly, profiled)):
-            print_decision(ask_gate(candidate, live, base), live.version)
+        for candidate, live in (("plain", "base"), ("bundled", "base"), ("plain", "bundled")):
+            if found.get(candidate) and found.get(live):
+                new, old, base = (found[name][-1].shown for name in (candidate, live, "base"))
+                print_decision(ask_gate(new, old, base), live)
     print(f"\npooled over {arguments.seeds} seeds:")
     for name, showings in found.items():
         _print_row(name, showings)
-    for name in ("plain", "bundled"):
+    for name in found.keys() - {"base"}:
         for title, regimes in (("unseen songs", KNOWN), ("unseen playlists", UNSEEN)):
             _print_difference(f"{name} - base, {title}", found[name], found["base"], regimes)
 
 
-def _one_seed(dataset: PairDataset, seed: int) -> dict[str, Showing]:
+def _one_seed(recipes: Mapping[str, Recipe], dataset: PairDataset, seed: int) -> dict[str, Showing]:
     with tempfile.TemporaryDirectory() as folder:
-        return {name: show(name, recipe, dataset, Path(folder) / name, seed) for name, recipe in RECIPES.items()}
+        return {name: show(name, recipe, dataset, Path(folder) / name, seed) for name, recipe in recipes.items()}
 
 
 def _print_row(name: str, showings: list[Showing]) -> None:

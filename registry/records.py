@@ -44,6 +44,8 @@ Prose = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), AfterValidator(storable)
 ]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+ReleaseDate = Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class MembershipSource(StrEnum):
@@ -99,8 +101,8 @@ class Song(Record):
     genre: Line | None = None
     language: Line | None = None
     description: Prose | None = None
-    release_date: Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
-    duration_ms: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    release_date: ReleaseDate | None = None
+    duration_ms: Milliseconds | None = None
     popularity: Annotated[int, Field(ge=0, le=100)] | None = None
     audio_features: AudioFeatures = AudioFeatures()
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from registry.records import AudioFeatures, Identifier, Line, Prose, Song
+from registry.records import AudioFeatures, Identifier, Line, Milliseconds, Prose, ReleaseDate, Song
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 
@@ -35,6 +35,8 @@ class SongRequest(BaseModel):
     album: Line | None = None
     genre: Line | None = None
     description: Prose | None = None
+    release_date: ReleaseDate | None = None
+    duration_ms: Milliseconds | None = None
     audio_features: AudioFeatures = AudioFeatures()
 
     @model_validator(mode="after")

@@ -67,7 +67,7 @@ class TrainingConfiguration(BaseModel):
     matryoshka: tuple[Annotated[int, Field(ge=8)], ...] = ()
     checkpoints: Annotated[int, Field(ge=1, le=1000)] = 4
     patience: Annotated[int, Field(ge=1, le=1000)] | None = 3
-    coefficients: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 1.0)
+    coefficients: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 0.9, 1.0)
     reranker: bool = False
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 

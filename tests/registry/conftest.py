@@ -8,6 +8,7 @@ import pytest
 from registry import versions
 from registry.database import Database
 from registry.stages import Stage
+from registry.texts import CURRENT_TEMPLATE
 from registry.versions import EmbedderSpec, MatchSpec, ModelSpec, ModelVersion, Scale, SignalWeights
 
 _TO_STAGE: dict[Stage, tuple[Stage, ...]] = {
@@ -27,7 +28,7 @@ def make_spec() -> Callable[[int], ModelSpec]:
             embedder=EmbedderSpec(
                 artifact="a" * 64, base_model="made-up", base_revision="1", dimensions=dimensions, max_length=256
             ),
-            text_template=1,
+            text_template=CURRENT_TEMPLATE,
             matching=MatchSpec(
                 weights={"default": SignalWeights(semantic=0.7, acoustic=0.3)},
                 signals={"text": Scale(mean=0.1, spread=0.2)},

@@ -1,14 +1,14 @@
 """Merging records into the catalogue, and what every other part of the toolkit notices of it."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 import pytest
 from psycopg import sql
 
-from registry import catalogue
+from registry import catalogue, versions
 from registry.catalogue import Dangling, MergeCounts
 from registry.database import Database
 from registry.records import (
@@ -22,7 +22,9 @@ from registry.records import (
     Song,
     Verdict,
 )
-from registry.texts import content_hash, render_song
+from registry.stages import Stage
+from registry.texts import CURRENT_TEMPLATE, content_hash, render_song
+from registry.versions import ModelSpec
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FULL_SONG = Song(
@@ -320,6 +322,23 @@ def test_a_song_added_by_another_program_is_rendered(database: Database) -> None
     assert _hashes(database) == {"s-9": content_hash("Salt.")}
 
 
+def test_texts_are_rendered_under_the_templates_of_versions_that_could_serve_and_the_newest(
+    database: Database, make_spec: Callable[[int], ModelSpec]
+) -> None:
+    old = make_spec(8).model_copy(update={"text_template": 1})
+    _merge(database, LIBRARY)
+    assert _hashes(database, 1) == {}
+    with database.transaction() as connection:
+        version = versions.register(connection, old, recipe="old", actor="tester").version
+        catalogue.refresh_texts(connection)
+    assert _hashes(database, 1).keys() == _hashes(database).keys()
+    with database.transaction() as connection:
+        versions.move(connection, version, Stage.REJECTED)
+    _merge(database, [Song(song_id="s-9", title="Salt")])
+    assert "s-9" in _hashes(database)
+    assert "s-9" not in _hashes(database, 1)
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -538,9 +557,10 @@ def _only(value: object) -> dict[str, Any]:
     return value
 
 
-def _hashes(database: Database) -> dict[str, bytes]:
+def _hashes(database: Database, template: int = CURRENT_TEMPLATE) -> dict[str, bytes]:
     with database.transaction() as connection:
-        rows = connection.execute("SELECT song_id, content_hash FROM song_texts WHERE template = 1").fetchall()
+        query = "SELECT song_id, content_hash FROM song_texts WHERE template = %s"
+        rows = connection.execute(query, [template]).fetchall()
     return {row["song_id"]: bytes(row["content_hash"]) for row in rows}
 
 

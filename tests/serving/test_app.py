@@ -165,7 +165,7 @@ def test_a_song_of_the_catalogue_is_matched_by_its_id(
 def test_a_song_that_is_told_as_the_catalogue_has_it_is_matched_alike(
     client: httpx.Client, song: dict[str, Any], known_id: str
 ) -> None:
-    names = ("title", "artist", "album", "genre", "description", "audio_features")
+    names = ("title", "artist", "album", "genre", "description", "release_date", "duration_ms", "audio_features")
     told = {name: song[name] for name in names if song.get(name) is not None}
     by_id, by_words = matched(client, {"song_id": known_id}, told, top_k=100)["results"]
     assert by_words["song"] == {"song_id": None, "title": song["title"], "artist": song["artist"]}

@@ -367,7 +367,7 @@ def test_another_split_cluster_template_weight_rejection_or_salt_is_another_data
         themed.fingerprint,
         replace(themed, pairs=(replace(first, split=split), *others)).fingerprint,
         replace(themed, clusters=themed.clusters | {first.song_id: "song:x:y"}).fingerprint,
-        replace(themed, template=2).fingerprint,
+        replace(themed, template=1).fingerprint,
         replace(themed, pairs=(replace(first, weight=0.5), *others)).fingerprint,
         replace(themed, pairs=(replace(first, source="manual"), *others)).fingerprint,
         replace(themed, rejections=(Rejection("gym", "sleep-1"),)).fingerprint,
@@ -464,7 +464,7 @@ def test_a_changed_table_is_refused(
         PairDataset.load(tmp_path, themed.fingerprint)
 
 
-@pytest.mark.parametrize("change", [{"template": 2}, {"salt": "fold 1"}])
+@pytest.mark.parametrize("change", [{"template": 1}, {"salt": "fold 1"}])
 def test_another_template_or_salt_in_the_manifest_is_refused(
     change: dict[str, Any], themed: PairDataset, tmp_path: Path
 ) -> None:

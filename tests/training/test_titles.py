@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
 
+from registry.records import AudioFeatures, Song
 from training.dataset import PairDataset
 from training.examples import Prompts
 from training.splits import Split
@@ -64,6 +66,34 @@ def test_a_title_that_the_base_model_has_no_word_for_is_kept(themed: PairDataset
     unknown = frozenset({trained(themed)[0]})
     larger = _larger(themed)
     assert find_silent_titles(larger, by_theme(larger, unknown, scattered=False), PROMPTS) == []
+
+
+def test_a_title_of_songs_that_sound_alike_is_kept(themed: PairDataset) -> None:
+    silent = trained(themed)[0]
+    larger = _larger(themed)
+    sounding = {
+        name: song.model_copy(update={"audio_features": AudioFeatures(energy=_energy(name, silent), tempo=100.0)})
+        for name, song in larger.songs.items()
+    }
+    alike = replace(larger, songs=sounding)
+    encode = by_theme(alike, frozenset({silent}))
+    assert find_silent_titles(alike, encode, PROMPTS) == []
+    (found,) = find_silent_titles(replace(larger, songs=_mixed(sounding)), encode, PROMPTS)
+    assert found.playlist_id == silent
+    assert found.sound is not None
+    assert found.sound < 0.6
+
+
+def _energy(song_id: str, loud: str) -> float:
+    return 0.9 if song_id.startswith(loud) else int.from_bytes(sha256(song_id.encode()).digest()[:4]) / 2**32 * 0.8
+
+
+def _mixed(songs: dict[str, Song]) -> dict[str, Song]:
+    """The same songs, each with a sound that depends on its id alone."""
+    return {
+        name: song.model_copy(update={"audio_features": AudioFeatures(energy=_energy(f"~{name}", "none"), tempo=100.0)})
+        for name, song in songs.items()
+    }
 
 
 def test_a_playlist_of_few_songs_cannot_be_judged(themed: PairDataset) -> None:
