@@ -59,7 +59,7 @@ def main() -> None:
     print(f"\npooled over {arguments.seeds} seeds:")
     for name, showings in found.items():
         _print_row(name, showings)
-    for name in found.keys() - {"base"}:
+    for name in (each for each in found if each != "base"):
         for title, regimes in (("unseen songs", KNOWN), ("unseen playlists", UNSEEN)):
             _print_difference(f"{name} - base, {title}", found[name], found["base"], regimes)
 

@@ -34,7 +34,7 @@ class GatePolicy(BaseModel):
     better_overall: bool = True
     overall_margin: Share = 0.01
     unseen_playlist_margin: Share = 0.02
-    general_similarity_margin: Share = 0.02
+    general_similarity_margin: Share = 0.025
     golden_kept: bool = True
     recall_floor: Share = 0.95
 

@@ -18,7 +18,8 @@ from training.general_similarity import general_similarity
 Weights = Mapping[str, Tensor]
 
 GENERAL_SIMILARITY_KEPT = 0.02
-"""How much general similarity (Spearman's rho) a coefficient may cost and still be chosen."""
+"""How much general similarity (Spearman's rho) a coefficient may cost and still be chosen; a little less than the gate
+allows, which measures it again in full precision."""
 
 
 @dataclass(frozen=True)
