@@ -21,7 +21,8 @@ from registry.errors import Refused
 from training.configuration import profile
 from training.splits import Split
 
-_EPOCHS = 2  # two passes show the effect; a retraining of one's own takes the profile's four
+# Two passes and two checkpoints show the effect; a retraining of one's own takes the profile's four of each.
+_SHORTENED = {"epochs": 2, "checkpoints": 2}
 _SHOWN_SONGS = 3
 
 
@@ -52,7 +53,7 @@ def demonstrate(workspace: Workspace, progress: Progress) -> Demonstrated:
     base = ensure_base_version(workspace, progress).version
     _start_from(workspace, base, progress)
     progress.say("3. Build pairs, fine-tune, evaluate both versions on held-out songs, register, re-embed")
-    retrained = retrain(workspace, profile("bundled", epochs=_EPOCHS), progress)
+    retrained = retrain(workspace, profile("bundled", **_SHORTENED), progress)
     new = retrained.version.version
     progress.say(f"4. Ask the gate and promote {new}")
     decision = preview(workspace, new, progress)
