@@ -90,6 +90,20 @@ class AudioFeatures(Record):
     time_signature: Annotated[Annotated[float, Field(gt=0, le=16)] | None, BeforeValidator(zero_is_unknown)] = None
 
 
+ACOUSTIC_FEATURES = (
+    "danceability",
+    "energy",
+    "loudness",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+)
+"""The features that say how a song sounds; key, mode and metre say little of what it is played for."""
+
+
 class Song(Record):
     """One recording. `description` is the LLM's analysis of it; `genre` and `language` are the song's own."""
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from registry.records import Song
+from registry.records import ACOUSTIC_FEATURES, Song
 from registry.versions import MatchSpec, Scale
-from serving.matching import ACOUSTIC_FEATURES, SIGNALS, PlaylistIndex, features_of, raw_signals, song_acoustics
+from serving.matching import SIGNALS, PlaylistIndex, features_of, raw_signals, song_acoustics
 from serving.playlist_types import HEURISTIC_WEIGHTS
 
 Matrix = npt.NDArray[np.float32]

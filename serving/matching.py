@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from registry.records import AudioFeatures, Playlist, Song
+from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Playlist, Song
 from registry.vectors import StoredProfile
 from registry.versions import MatchSpec, Scale
 from serving.playlist_types import DEFAULT_TYPE, detect_type
@@ -24,19 +24,6 @@ from serving.playlist_types import DEFAULT_TYPE, detect_type
 Matrix = npt.NDArray[np.float32]
 
 SIGNALS = ("text", "centroid", "acoustic")
-ACOUSTIC_FEATURES = (
-    "danceability",
-    "energy",
-    "loudness",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
-)
-"""The features that say how a song sounds; key, mode and metre say little of what it is played for."""
-
 MINIMUM_SONGS = 3
 """A playlist with fewer songs is known by its description alone."""
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from registry.records import Song
+from registry.records import ACOUSTIC_FEATURES, Song
 from training.dataset import PairDataset
 from training.development import Encode
 from training.examples import Prompts
@@ -118,7 +118,9 @@ def _coherence(near: Vectors, far: Vectors) -> _Chance:
 def _sounds(dataset: PairDataset, song_ids: Sequence[str]) -> dict[str, Vectors]:
     """Audio features in standard deviations, by song; unknown ones are average. A song that has none is left out."""
     known = [each for each in song_ids if _has_sound(dataset.songs[each])]
-    table = np.array([[getattr(dataset.songs[each].audio_features, name) for name in _SOUND] for each in known], float)
+    table = np.array(
+        [[getattr(dataset.songs[each].audio_features, name) for name in ACOUSTIC_FEATURES] for each in known], float
+    )
     if not known:
         return {}
     missing = np.isnan(table)
@@ -129,20 +131,7 @@ def _sounds(dataset: PairDataset, song_ids: Sequence[str]) -> dict[str, Vectors]
 
 
 def _has_sound(song: Song) -> bool:
-    return any(getattr(song.audio_features, name) is not None for name in _SOUND)
-
-
-_SOUND = (
-    "danceability",
-    "energy",
-    "loudness",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
-)
+    return any(getattr(song.audio_features, name) is not None for name in ACOUSTIC_FEATURES)
 
 
 def _likeness(sounds: Mapping[str, Vectors], held: Sequence[str], others: Sequence[str]) -> "_Chance | None":

@@ -21,11 +21,10 @@ from lifecycle.report.document import golden_changes
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.errors import BadInput, NotFound
-from registry.records import AudioFeatures, Playlist, Song
+from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Playlist, Song
 from registry.vectors import StoredProfile, VectorSet
 from registry.versions import MatchSpec, Scale
 from serving.calibration import uncalibrated
-from serving.matching import ACOUSTIC_FEATURES
 
 SPEC: MatchSpec = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)))
 

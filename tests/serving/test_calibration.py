@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.records import AudioFeatures, Song
+from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Song
 from registry.vectors import StoredProfile
 from registry.versions import Scale
 from serving.calibration import calibrate, measure_features, uncalibrated
-from serving.matching import ACOUSTIC_FEATURES, SIGNALS, PlaylistIndex, match_songs, raw_signals, song_acoustics
+from serving.matching import SIGNALS, PlaylistIndex, match_songs, raw_signals, song_acoustics
 
 Profile = Callable[..., StoredProfile]
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from registry.records import ACOUSTIC_FEATURES
 from registry.versions import Scale
 from serving import matcher
 from serving.calibration import uncalibrated
 from serving.matcher import Answering, Recorded
-from serving.matching import ACOUSTIC_FEATURES, PlaylistIndex
+from serving.matching import PlaylistIndex
 from serving.schemas import SongRequest
 
 SPEC = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)))

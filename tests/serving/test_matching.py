@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.records import AudioFeatures, Playlist, Song
+from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Playlist, Song
 from registry.vectors import StoredProfile
 from registry.versions import MatchSpec, Scale, SignalWeights
 from serving.calibration import uncalibrated
 from serving.matching import (
-    ACOUSTIC_FEATURES,
     MINIMUM_SONGS,
     SIGNALS,
     Matrix,
