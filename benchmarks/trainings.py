@@ -25,7 +25,7 @@ from lifecycle.sample.library import generate_library, write_jsonl
 from lifecycle.trial import Shown, tried
 from registry.imports.reader import Row, read_library
 from registry.records import CatalogueSnapshot, Feedback, Membership, Playlist, Song
-from registry.vectors import Coverage
+from registry.vectors.records import Coverage
 from registry.versions import EmbedderSpec
 from serving.encoder import Encoder
 from training.audit import audit

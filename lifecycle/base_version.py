@@ -7,7 +7,7 @@ from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.progress import Progress
 from lifecycle.promotion import promote
-from lifecycle.reconcile import reconcile
+from lifecycle.reconcile.operation import reconcile
 from lifecycle.settings import read_settings
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, versions
@@ -29,13 +29,22 @@ def ensure_base_version(workspace: Workspace, progress: Progress, base: str | No
         NotFound: there is no such base model.
         ArtifactError: it cannot be fetched.
     """
-    version = _registered(workspace, base) or _register(workspace, base or BUNDLED_MODEL, progress)
+    version = register_base_version(workspace, progress, base)
     with workspace.database.transaction() as connection:
         live = pointer.read(connection).live
     if live is None:
         reconcile(workspace, version.version, progress)
         promote(workspace, version.version, progress, reason="the first version")
     return version
+
+
+def register_base_version(workspace: Workspace, progress: Progress, base: str | None = None) -> ModelVersion:
+    """The version that is a base model itself, registered unless it is; nothing is embedded.
+
+    Raises:
+        BadInput, NotFound, ArtifactError: as `ensure_base_version`.
+    """
+    return _registered(workspace, base) or _register(workspace, base or BUNDLED_MODEL, progress)
 
 
 def _registered(workspace: Workspace, base: str | None) -> ModelVersion | None:

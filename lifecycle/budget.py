@@ -22,7 +22,7 @@ from lifecycle.cost import (
     trained_pairs,
 )
 from lifecycle.progress import Progress
-from lifecycle.reconcile import waiting_songs
+from lifecycle.reconcile.operation import waiting_songs
 from lifecycle.settings import LifecycleSettings, read_settings
 from lifecycle.workspace import Workspace
 from registry import catalogue, spending

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lifecycle.progress import Advance, Progress
 from registry.records import Song
 from registry.texts import render_playlist, render_song
-from registry.vectors import StoredProfile
+from registry.vectors.records import StoredProfile
 from serving.matching import features_of
 from training.dataset import PairDataset
 from training.splits import Split

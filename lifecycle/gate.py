@@ -6,7 +6,7 @@ from typing import Any
 
 from lifecycle.gate_policy import GatePolicy
 from registry.errors import GateClosed
-from registry.vectors import Coverage
+from registry.vectors.records import Coverage
 
 
 @dataclass(frozen=True)

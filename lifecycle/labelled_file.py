@@ -17,7 +17,8 @@ from registry.errors import BadInput
 from registry.imports.reader import Row, read_library
 from registry.records import Membership, Playlist, Song
 from registry.texts import render_playlist, render_song
-from registry.vectors import StoredProfile, VectorSet
+from registry.vectors.records import StoredProfile
+from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 from serving.matching import PlaylistIndex
 from training.dataset import relevance

@@ -6,9 +6,9 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Told how much is done so far and, where that shows only on the way, of how much."""
+    """Told how much is done so far and, where that shows only on the way, of how much; and facts beside."""
 
-    def __call__(self, done: int, total: int | None = None, /) -> None:
+    def __call__(self, done: int, total: int | None = None, /, **facts: int) -> None:
         """Take note."""
 
 
@@ -18,8 +18,8 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """Take note of one line on what happens."""
 
-    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """Follow a task of `total` units while the context lasts."""
+    def task(self, name: str, total: int, *, unit: str | None = None) -> AbstractContextManager[Advance]:
+        """Follow a task of `total` units while the context lasts; with a `unit`, its speed is of interest."""
 
 
 class Silent:
@@ -29,6 +29,6 @@ class Silent:
         """Drop the line."""
 
     @contextmanager
-    def task(self, name: str, total: int) -> Iterator[Advance]:  # noqa: ARG002 - the protocol's signature
+    def task(self, name: str, total: int, *, unit: str | None = None) -> Iterator[Advance]:  # noqa: ARG002
         """Drop the figures."""
-        yield lambda _done, _total=None: None
+        yield lambda _done, _total=None, /, **_facts: None

@@ -1,4 +1,4 @@
-"""Moving the live pointer: promote through the gate, roll back, retire."""
+"""Moving the live pointer: promote through the gate, roll back."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -7,14 +7,16 @@ from datetime import timedelta
 from lifecycle import gate
 from lifecycle.gate_policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
-from lifecycle.reconcile import reconcile
+from lifecycle.reconcile.operation import reconcile
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, versions
 from registry.database import Connection, actor
 from registry.errors import BadInput, PointerMoved, Refused
 from registry.pointer import Pointer
 from registry.stages import GIVEN_UP, SERVABLE, Stage
-from registry.vectors import Coverage, VectorSet
+from registry.vectors import index
+from registry.vectors.records import Coverage
+from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 
 
@@ -142,39 +144,6 @@ def roll_back(
     return Moved(after, moved=True)
 
 
-def retire(workspace: Workspace, name: str, *, reason: str | None = None) -> Stage:
-    """Give a version up and free its disk; one that never served becomes rejected. Safe to repeat.
-
-    The model that others were fine-tuned from stays, though its vectors go.
-
-    Raises:
-        Refused: the version is live, or is the one that a rollback would go to.
-    """
-    with workspace.database.transaction() as connection:
-        present = pointer.lock(connection)
-        version = versions.get(connection, name)
-        _refuse_if_needed(present, name)
-        stage = version.stage
-        if stage not in GIVEN_UP:
-            stage = Stage.RETIRED if stage is Stage.RETAINED else Stage.REJECTED
-            versions.move(connection, name, stage)
-            action = "retire" if stage is Stage.RETIRED else "reject"
-            pointer.audit(connection, action, name, actor=actor(), reason=reason)
-        if present.candidate == name:
-            pointer.set_candidate(connection, None)
-        others = [each for each in versions.list_all(connection) if each.stage not in GIVEN_UP]
-    VectorSet(version).drop(workspace.database)
-    if not any(_needs_model_of(each, version) for each in others):
-        workspace.artifacts.remove(version.spec.embedder.artifact)
-    return stage
-
-
-def _needs_model_of(other: ModelVersion, version: ModelVersion) -> bool:
-    """Whether another version is the same model, or came from it: the next retraining begins from it again."""
-    came_from_it = other.spec.training is not None and other.spec.training.parent == version.version
-    return came_from_it or other.spec.embedder.artifact == version.spec.embedder.artifact
-
-
 def _refuse_if_raced(present: Pointer, name: str, asked: float | None) -> None:
     """Tell an operator who was beaten to it from one who repeats a command that was done."""
     if asked is None:
@@ -233,7 +202,7 @@ def _evidence(connection: Connection, version: ModelVersion, trial: gate.Trial |
         candidate=version.version,
         trial=trial,
         coverage=vectors.coverage(connection),
-        index_valid=vectors.index_valid(connection),
+        index_valid=index.is_valid(connection, vectors),
         index_recall=state.index_recall if state else None,
         artifact_verified=True,  # an artifact that is not has raised before this
     )
@@ -274,13 +243,3 @@ def _catch_up(workspace: Workspace, version: ModelVersion, progress: Progress) -
             "Run the same command again, or add --now to move at once.",
         )
     return coverage
-
-
-def _refuse_if_needed(present: Pointer, name: str) -> None:
-    if name == present.live:
-        raise Refused(f"{name} is live.", "Promote or roll back to another version first.")
-    if name == present.previous:
-        raise Refused(
-            f"{name} is the version that a rollback from {present.live} goes to.",
-            "Promote another version first; then it is no longer the previous one.",
-        )

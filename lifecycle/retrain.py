@@ -19,7 +19,7 @@ from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.evaluation import Report, evaluate_version
 from lifecycle.gate_policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
-from lifecycle.reconcile import reconcile_all
+from lifecycle.reconcile.operation import reconcile_all
 from lifecycle.tracking import Tracking, tracked
 from lifecycle.training_run import run_training
 from lifecycle.workspace import Workspace

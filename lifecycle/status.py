@@ -4,10 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 from lifecycle.workspace import Workspace
-from registry import catalogue, pointer, versions
+from registry import catalogue, pins, pointer, servers, versions
 from registry.database import Connection
 from registry.stages import GIVEN_UP
-from registry.vectors import VectorSet, list_quarantine
+from registry.vectors.claims import WorkerStanding, list_workers
+from registry.vectors.vector_set import VectorSet, list_quarantine
 from registry.versions import ModelVersion
 
 
@@ -21,9 +22,11 @@ def read_status(workspace: Workspace) -> dict[str, Any]:
             "live": present.live,
             "previous": present.previous,
             "candidate": present.candidate,
-            "versions": [_version(connection, each, counts["songs"]) for each in versions.list_all(connection)],
+            "versions": _versions(connection, counts["songs"]),
             "catalogue": counts,
             "quarantine": [{**row, "since": row["since"].isoformat()} for row in list_quarantine(connection)],
+            "servers": [_server(each) for each in servers.list_alive(connection)],
+            "workers": [_worker(each) for each in list_workers(connection)],
             "database": workspace.database.name,
             "home": str(workspace.settings.home),
         }
@@ -36,7 +39,12 @@ def read_history(workspace: Workspace, *, limit: int) -> list[dict[str, Any]]:
     return [{**asdict(entry), "at": entry.at.isoformat()} for entry in entries]
 
 
-def _version(connection: Connection, version: ModelVersion, songs: int) -> dict[str, Any]:
+def _versions(connection: Connection, songs: int) -> list[dict[str, Any]]:
+    pinned = pins.list_all(connection)
+    return [_version(connection, each, songs, pinned.get(each.version)) for each in versions.list_all(connection)]
+
+
+def _version(connection: Connection, version: ModelVersion, songs: int, pin: pins.Pin | None) -> dict[str, Any]:
     spec = version.spec
     return {
         "version": version.version,
@@ -46,7 +54,23 @@ def _version(connection: Connection, version: ModelVersion, songs: int) -> dict[
         "artifact": spec.embedder.artifact,
         "dataset": spec.training.dataset if spec.training else None,
         "registered_at": version.registered_at.isoformat(),
+        "pinned": pin.reason if pin else None,
         **_vectors(connection, version, songs),
+    }
+
+
+def _worker(worker: WorkerStanding) -> dict[str, Any]:
+    speed = worker.embedded / worker.seconds if worker.seconds else 0.0
+    return {**asdict(worker), "seconds": round(worker.seconds, 1), "songs_per_second": round(speed, 1)}
+
+
+def _server(server: servers.Server) -> dict[str, Any]:
+    return {
+        "server": server.server,
+        "version": server.version,
+        "generation": server.generation,
+        "started_at": server.started_at.isoformat(),
+        "seen_at": server.seen_at.isoformat(),
     }
 
 

@@ -33,12 +33,12 @@ class Workspace:
     def runs(self) -> Path:
         return self.settings.runs_folder
 
-    def load_encoder(self, spec: EmbedderSpec) -> "Encoder":
+    def load_encoder(self, spec: EmbedderSpec, *, precision: str = "fp32") -> "Encoder":
         """The encoder of a version, its artifact verified."""
         # Imported here because it takes seconds, which `autosort rollback` does not have.
         from serving.encoder import Encoder
 
-        return Encoder.load(self.artifacts, spec, device=self.device)
+        return Encoder.load(self.artifacts, spec, device=self.device, precision=precision)
 
 
 @contextmanager

@@ -174,9 +174,11 @@ def _refresh_texts(connection: Connection, template: int) -> int:
 
 
 def _unrendered(connection: Connection, template: int) -> Iterator[list[Song]]:
+    after = ""
     while True:
-        rows = connection.execute(_SQL["unrendered_songs"], {"template": template, "limit": _RENDER_AT_ONCE})
-        songs = [song_from_row(row) for row in rows]
+        parameters = {"template": template, "after": after, "limit": _RENDER_AT_ONCE}
+        songs = [song_from_row(row) for row in connection.execute(_SQL["unrendered_songs"], parameters)]
         if not songs:
             return
+        after = songs[-1].song_id
         yield songs

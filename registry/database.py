@@ -3,17 +3,28 @@
 import getpass
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from registry import migrate
 from registry.embedded import start_embedded_postgres
-from registry.errors import AutosortError, BadInput, DatabaseError, DatabaseUnavailable, Refused, SchemaOutdated
+from registry.errors import (
+    AutosortError,
+    BadInput,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseUnavailable,
+    Refused,
+    SchemaOutdated,
+)
 from registry.settings import RegistrySettings
 
 Connection = psycopg.Connection[DictRow]
@@ -38,6 +49,16 @@ _BROKEN_RULES: dict[str, tuple[type[AutosortError], str, str]] = {
 _UNREACHABLE = ("08", "57P", "28", "3D")
 """SQLSTATE classes of a server that is not there for us: connection, shutdown, authorization, unknown database."""
 
+_BUSY = ("40001", "40P01", "53300", "55P03")
+"""SQLSTATEs that pass by themselves: serialization failure, deadlock, too many connections, a lock not to be had."""
+
+_FULL = ("53100",)
+
+_PATIENCE_SECONDS = 120.0
+_LONGEST_PAUSE_SECONDS = 5.0
+
+Result = TypeVar("Result")
+
 
 class Database:
     """A pool of connections to one Postgres. Every connection speaks pgvector and uses no prepared statements.
@@ -48,9 +69,10 @@ class Database:
         BadInput: the URL cannot be used; no part of it is shown.
     """
 
-    def __init__(self, url: str, *, max_connections: int = 8) -> None:
+    def __init__(self, url: str, *, max_connections: int = 8, revive: Callable[[], object] | None = None) -> None:
         _check_url(url)
         self._url = url
+        self._revive = revive
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=psycopg.Connection[DictRow],
@@ -88,6 +110,39 @@ class Database:
         """
         with self._translated(), self._pool.connection() as connection:
             yield connection
+
+    def persist(self, work: Callable[[Connection], Result]) -> Result:
+        """Do work in a transaction of its own, and again, for two minutes at most, while it fails for what passes.
+
+        A database that restarts, a deadlock, too many connections: each time the pause grows, with jitter, so that many
+        clients do not come back at once. The embedded Postgres is started again if it has stopped.
+
+        Args:
+            work: may run several times, each time in a new transaction; only the last one is committed.
+
+        Raises:
+            DatabaseUnavailable, DatabaseBusy: it did not pass.
+            Refused, BadInput, DatabaseError: a constraint or Postgres itself refused.
+        """
+        again = Retrying(
+            retry=retry_if_exception_type((DatabaseUnavailable, DatabaseBusy)),
+            wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE_SECONDS),
+            stop=stop_after_delay(_PATIENCE_SECONDS),
+            after=self._after_failure,
+            reraise=True,
+        )
+        result: Result = again(self._transact, work)
+        return result
+
+    def _transact(self, work: Callable[[Connection], Result]) -> Result:
+        with self.transaction() as connection:
+            return work(connection)
+
+    def _after_failure(self, attempt: RetryCallState) -> None:
+        unavailable = attempt.outcome is not None and isinstance(attempt.outcome.exception(), DatabaseUnavailable)
+        if self._revive and unavailable:
+            with suppress(DatabaseUnavailable):
+                self._revive()
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
@@ -158,7 +213,8 @@ def migrate_database(settings: RegistrySettings) -> list[str]:
 
 def _database_of(settings: RegistrySettings) -> tuple[Database, bool]:
     if settings.database_url is None:
-        return Database(start_embedded_postgres(settings.database_folder)), True
+        folder = settings.database_folder
+        return Database(start_embedded_postgres(folder), revive=lambda: start_embedded_postgres(folder)), True
     return Database(settings.database_url.get_secret_value()), False
 
 
@@ -204,6 +260,13 @@ def _configure(connection: psycopg.Connection[DictRow]) -> None:
 def _operational_error(url: str, error: Exception) -> DatabaseError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if state in _BUSY:
+        return DatabaseBusy(f"Postgres is busy: {reason}.", "Run the same command again.")
+    if state in _FULL:
+        return DatabaseFull(
+            f"The disk or shared memory of {describe(url)} is full: {reason}.",
+            "Free some, for example by `autosort retire VERSION`, then run the same command again: nothing is lost.",
+        )
     if state is not None and not state.startswith(_UNREACHABLE):
         return DatabaseError(f"Postgres could not do it: {reason}.", "Mend that, then run the same command again.")
     return DatabaseUnavailable(

@@ -22,6 +22,8 @@ _NOBODY = -1  # no process has this id: removing it from a list only reads the l
 def start_embedded_postgres(folder: Path) -> str:
     """Start the Postgres whose data lies in `folder`, unless it runs, and return its connection URL.
 
+    Called again after it was killed, it starts it again.
+
     The first use makes the folder. The server stops when the last process that uses it ends; one that was killed
     leaves it running until the next has come and gone.
 
@@ -34,7 +36,11 @@ def start_embedded_postgres(folder: Path) -> str:
         with FileLock(folder.with_suffix(".lock")):
             _make_data_folder(folder)
             _forget_killed_users(folder)
+            _forget_killed_server(folder)
             server = _server_of(folder)
+            # A server that this process had started, and that was killed or started by another since.
+            if not server.get_postmaster_info().is_running() or server.get_pid() != _pid_on_file(folder):
+                server.start()
         return _quoted(server.get_uri())
     except (OSError, subprocess.SubprocessError, RuntimeError, AssertionError, ValueError) as error:
         raise DatabaseUnavailable(
@@ -78,6 +84,27 @@ def _forget_killed_users(folder: Path) -> None:
     for user in users.get_and_remove(_NOBODY):
         if not psutil.pid_exists(user):
             users.get_and_remove(user)
+
+
+def _forget_killed_server(folder: Path) -> None:
+    """Remove the mark of a server that is no more, where its process id still counts as somebody's.
+
+    In a container nobody may have reaped it, or another process may have got its id since a restart.
+    """
+    try:
+        process = psutil.Process(_pid_on_file(folder) or _NOBODY)
+        gone = process.status() == psutil.STATUS_ZOMBIE or process.name() != "postgres"
+    except (psutil.Error, ValueError):  # what runs under no id at all, Postgres itself sees
+        return
+    if gone:
+        (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _pid_on_file(folder: Path) -> int | None:
+    try:
+        return int((folder / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _quoted(url: str) -> str:

@@ -13,6 +13,7 @@ Every message gives the fact, the value and the next step, because it is read at
     │   ├── OverBudget          the work would cost more than is left of this month's budget
     │   └── AlreadyRunning      the same work is being done by another process
     ├── TrainingError           a training whose outcome must not be used
+    ├── EncoderBroken           a model that runs but embeds nothing
     ├── ArtifactError           an artifact that is missing or must not be loaded
     │   ├── DigestMismatch      its bytes are not the registered ones
     │   └── UnsafeArtifact      it holds something other than weights and text
@@ -20,6 +21,8 @@ Every message gives the fact, the value and the next step, because it is read at
     │   └── HubUnavailable      it cannot be reached
     └── DatabaseError           Postgres did not do what was asked
         ├── DatabaseUnavailable it cannot be reached
+        ├── DatabaseBusy        somebody else was in the way; the same again may succeed
+        ├── DatabaseFull        its disk or shared memory is full
         └── SchemaOutdated      its schema is older or newer than this build
 """
 
@@ -83,6 +86,10 @@ class TrainingError(AutosortError):
     pass
 
 
+class EncoderBroken(AutosortError):
+    pass
+
+
 class ArtifactError(AutosortError):
     pass
 
@@ -108,6 +115,14 @@ class DatabaseError(AutosortError):
 
 
 class DatabaseUnavailable(DatabaseError):
+    pass
+
+
+class DatabaseBusy(DatabaseError):
+    pass
+
+
+class DatabaseFull(DatabaseError):
     pass
 
 

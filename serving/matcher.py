@@ -11,7 +11,7 @@ from registry.database import Connection
 from registry.errors import NotFound
 from registry.records import Song
 from registry.texts import render_song
-from registry.vectors import VectorSet
+from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 from serving.matching import SIGNALS, MatchScores, Matrix, PlaylistIndex, match_songs
 

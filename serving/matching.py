@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Playlist, Song
-from registry.vectors import StoredProfile
+from registry.vectors.records import StoredProfile
 from registry.versions import MatchSpec, Scale
 from serving.playlist_types import DEFAULT_TYPE, detect_type
 

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from registry import pointer, versions
 from registry.database import Database
 from registry.errors import AutosortError, DatabaseUnavailable
-from registry.vectors import VectorSet
+from registry.vectors.vector_set import VectorSet
 from registry.versions import EmbedderSpec, ModelVersion
 from serving.disclosure import disclosed, unreachable
 from serving.encoder import Encoder
+from serving.heartbeat import Heartbeat
 from serving.matcher import Answering
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ _PATIENCE_SECONDS = 2.0
 
 
 class VersionSlot:
-    """Holds what answers now and, in a thread of its own, follows the live pointer."""
+    """Holds what answers now, tells so, and, in a thread of its own, follows the live pointer."""
 
     def __init__(
         self, database: Database, load_encoder: Callable[[EmbedderSpec], Encoder], *, poll_seconds: float
@@ -43,6 +44,7 @@ class VersionSlot:
         self._problem: str | None = None
         self._database_lost = False
         self._looking_since = math.inf
+        self._heartbeat = Heartbeat(database, lambda: self._answering)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="version-slot", daemon=True)
 
@@ -63,12 +65,14 @@ class VersionSlot:
 
     def start(self) -> None:
         """Load the live version, if there is one, and begin to follow the pointer."""
+        self._heartbeat.start()
         self.follow()
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop following."""
+        """Stop following; others are told that this server is gone."""
         self._stop.set()
+        self._heartbeat.stop()
         self._thread.join()
 
     def follow(self) -> None:
@@ -123,6 +127,7 @@ class VersionSlot:
         held = self._answering
         self._answering = fresh
         if held is None or held.generation != generation:
+            self._heartbeat.changed()
             _log.info("Answering with %s, generation %d", version.version, generation)
 
     def _warm(self, spec: EmbedderSpec) -> Encoder:

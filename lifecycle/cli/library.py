@@ -133,11 +133,19 @@ def _print_status(console: Console, document: dict[str, Any]) -> None:
     )
     counts = ", ".join(f"{count} {kind}" for kind, count in document["catalogue"].items())
     console.print(f"catalogue: {counts}; database {escape(document['database'])}", highlight=False)
+    plain = ("base_model", "dimensions", "pinned")
     rows = [
-        (each["version"], each["stage"], _coverage(each["coverage"]), each["base_model"], each["dimensions"])
+        (each["version"], each["stage"], _coverage(each["coverage"]), *(each[name] for name in plain))
         for each in document["versions"]
     ]
-    console.print(table("Versions", ["version", "stage", "coverage", "base model", "dims"], rows))
+    console.print(table("Versions", ["version", "stage", "coverage", "base model", "dims", "pinned"], rows))
+    if document["workers"]:
+        names = ("version", "worker", "embedded", "quarantined", "songs_per_second")
+        at_it = [[each[name] for name in names] for each in document["workers"]]
+        console.print(table("Embedding now", ["version", "worker", "embedded", "set aside", "songs/s"], at_it))
+    if document["servers"]:
+        answering = [(each["server"], each["version"], each["generation"]) for each in document["servers"]]
+        console.print(table("Servers", ["server", "answers with", "generation"], answering))
     if document["quarantine"]:
         aside = [(each["version"], each["song_id"], each["reason"]) for each in document["quarantine"]]
         console.print(table("Set aside", ["version", "song", "reason"], aside))

@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from lifecycle.cli import library, models, moves, planning, publishing, reporting, service
+from lifecycle.cli import library, models, moves, planning, publishing, reporting, searching, service
 
 # Libraries draw bars of their own into ours, or onto stdout, unless they are told not to before they are imported.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -34,7 +34,10 @@ app.command()(models.sync)
 app.command()(moves.promote)
 app.command()(moves.rollback)
 app.command()(moves.retire)
+app.command()(moves.pin)
+app.command()(moves.unpin)
 app.command()(library.match)
+app.command()(searching.search)
 app.command()(library.status)
 app.command()(library.history)
 app.command()(service.serve)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from lifecycle.cli.output import ExpenseReasonOption, JsonOption, Output, OverBudgetOption, reporting
 from lifecycle.cli.tables import evaluation_table, lift_table, print_golden, table
+from lifecycle.reconcile.work import Reconciled
 from lifecycle.workspace import open_workspace
 
 
@@ -93,33 +94,47 @@ def reembed(
 ) -> None:
     """Embed for one version whatever it lacks. Interrupted, the same command goes on where it stopped."""
     from lifecycle.budget import Waiver, reembedding_bill
-    from lifecycle.reconcile import reconcile
+    from lifecycle.reconcile.operation import reconcile
 
     with reporting(as_json) as output, open_workspace() as workspace:
         with reembedding_bill(workspace, version, output.progress, Waiver(over_budget, reason)):
             done = reconcile(workspace, version, output.progress)
-        _show_reconciled(output, [asdict(done)], single=True)
+        _show_reconciled(output, [done], single=True)
 
 
 def sync(
-    over_budget: OverBudgetOption = False, reason: ExpenseReasonOption = None, as_json: JsonOption = False
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow every change until interrupted.")] = False,
+    over_budget: OverBudgetOption = False,
+    reason: ExpenseReasonOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring every version that could serve up to the catalogue; the base model is registered if there is none."""
     from lifecycle.base_version import ensure_base_version
     from lifecycle.budget import Waiver, reembedding_bill
-    from lifecycle.reconcile import reconcile_all
+    from lifecycle.reconcile.operation import reconcile_all
+    from lifecycle.reconcile.watch import watch as follow
 
     with reporting(as_json) as output, open_workspace() as workspace:
         with reembedding_bill(workspace, None, output.progress, Waiver(over_budget, reason)):
             ensure_base_version(workspace, output.progress)
             done = reconcile_all(workspace, output.progress)
-        _show_reconciled(output, [asdict(each) for each in done], single=False)
+        _show_reconciled(output, done)
+        if watch:
+            output.progress.say("Following the catalogue; Ctrl-C ends it.")
+            follow(
+                workspace, output.progress, lambda done: _show_reconciled(output, [e for e in done if e.did_anything])
+            )
 
 
-def _show_reconciled(output: Output, done: list[dict[str, Any]], *, single: bool) -> None:
+def _show_reconciled(output: Output, done: list[Reconciled], *, single: bool = False) -> None:
     columns = ["version", "embedded", "profiles", "deleted", "quarantined"]
-    rows = [[each[name] for name in columns] for each in done]
-    output.show(done[0] if single else done, lambda console: console.print(table("Brought up to date", columns, rows)))
+    documents = [asdict(each) for each in done]
+    rows = [[each[name] for name in columns] for each in documents]
+    if done:
+        output.show(
+            documents[0] if single else documents,
+            lambda console: console.print(table("Brought up to date", columns, rows)),
+        )
 
 
 def _next_step(done: Any) -> str:  # noqa: ANN401

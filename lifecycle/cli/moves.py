@@ -1,4 +1,4 @@
-"""Commands that move the live pointer: promote, rollback, retire."""
+"""Commands that move versions: promote, rollback, retire; and pin and unpin, which keep them."""
 
 from typing import Annotated, Any
 
@@ -46,12 +46,41 @@ def retire(
     as_json: JsonOption = False,
 ) -> None:
     """Give a version up for good and free its disk; the record of it stays."""
-    from lifecycle import promotion
+    from lifecycle import retiring
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        stage = promotion.retire(workspace, version, reason=reason)
+        stage = retiring.retire(workspace, version, reason=reason)
         said = f"{version} is {stage}; its disk is free, its record stays."
         output.show({"version": version, "stage": stage.value}, lambda console: console.print(said))
+
+
+def pin(
+    version: Annotated[str, typer.Argument(help="Such as v2.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; told to whoever means to retire it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a version from being retired."""
+    from lifecycle import retiring
+
+    with reporting(as_json) as output, open_workspace() as workspace:
+        retiring.pin(workspace, version, reason=reason)
+        said = f"{version} is pinned: `autosort retire` refuses it until `autosort unpin {version}`."
+        output.show({"version": version, "pinned": reason}, lambda console: console.print(said))
+
+
+def unpin(
+    version: Annotated[str, typer.Argument(help="Such as v2.")],
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a pinned version be retired again."""
+    from lifecycle import retiring
+
+    with reporting(as_json) as output, open_workspace() as workspace:
+        changed = retiring.unpin(workspace, version, reason=reason)
+        said = f"{version} is no longer pinned." if changed else f"{version} is not pinned; nothing to do."
+        document = {"version": version, "pinned": None, "changed": changed}
+        output.show(document, lambda console: console.print(said))
 
 
 def _document(moved: Moved) -> dict[str, Any]:

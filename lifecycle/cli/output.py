@@ -1,6 +1,8 @@
 """What commands print: for people, tables and progress bars; with --json, one document on stdout and nothing else."""
 
 import json
+import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,11 +10,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
+from lifecycle.cli.progress import progress_on
 from lifecycle.cli.tables import decision_table
-from lifecycle.progress import Advance, Progress
 from registry.errors import AutosortError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -22,27 +22,8 @@ OverBudgetOption = Annotated[
 ]
 ExpenseReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept with what was spent.")]
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 _PIPE_WIDTH = 120
-
-
-class TerminalProgress:
-    """Bars and lines on stderr."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def say(self, line: str) -> None:
-        """Print the line."""
-        self._console.print(line, markup=False, highlight=False)
-
-    @contextmanager
-    def task(self, name: str, total: int) -> Iterator[Advance]:
-        """Show a bar until the task ends."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bars(*columns, TimeRemainingColumn(), console=self._console) as bars:
-            task = bars.add_task(name, total=total)
-            yield lambda done, all_of_it=None, /: bars.update(task, completed=done, total=all_of_it or total)
 
 
 class Output:
@@ -50,7 +31,7 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self.progress: Progress = TerminalProgress(Console(stderr=True))
+        self.progress = progress_on(Console(stderr=True), as_json=as_json)
         # A pipe has no width of its own; tables in it should not be cut to a terminal's 80 columns.
         self._console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
 
@@ -76,15 +57,29 @@ class Output:
             console.print(error.remedy, markup=False, highlight=False)
 
 
+class Terminated(KeyboardInterrupt):
+    """Somebody asked the process to end, as a service manager does."""
+
+
 @contextmanager
 def reporting(as_json: bool) -> Iterator[Output]:
-    """Give a command its output; turn the toolkit's errors into a message and exit code 1."""
+    """Give a command its output; turn the toolkit's errors into a message and exit code 1.
+
+    Ctrl-C and SIGTERM alike end it in order: what is claimed is given back, what is begun is undone.
+    """
     output = Output(as_json=as_json)
+    # A database that is away is told by the command, once, and not by its pool at every attempt.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         yield output
     except AutosortError as error:
         output.fail(error)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         Console(stderr=True).print("Interrupted. The same command goes on where this one stopped.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED) from None
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated

@@ -15,7 +15,8 @@ from registry import catalogue
 from registry.database import Connection
 from registry.records import CatalogueSnapshot, Song
 from registry.texts import render_playlist, render_song
-from registry.vectors import StoredProfile, VectorSet
+from registry.vectors.records import StoredProfile
+from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 
 if TYPE_CHECKING:

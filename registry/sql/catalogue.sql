@@ -146,13 +146,15 @@ SELECT DISTINCT (spec ->> 'text_template')::int AS template FROM model_versions
 WHERE stage NOT IN ('retired', 'rejected')
 
 -- name: unrendered_songs
--- Songs without a text under a template, locked so that none changes between being read and having its hash written;
--- those that somebody is changing right now are left to whoever does.
+-- Songs beyond an id that have no text under a template, locked so that none changes between being read and having its
+-- hash written; those that somebody is changing right now are left to whoever does. Both tables are told where to begin,
+-- so that a page costs the same wherever it lies.
 SELECT songs.* FROM songs
-WHERE NOT EXISTS (
+WHERE songs.song_id > %(after)s AND NOT EXISTS (
     SELECT FROM song_texts WHERE song_texts.song_id = songs.song_id AND song_texts.template = %(template)s
+    AND song_texts.song_id > %(after)s
 )
-LIMIT %(limit)s FOR SHARE OF songs SKIP LOCKED
+ORDER BY songs.song_id LIMIT %(limit)s FOR SHARE OF songs SKIP LOCKED
 
 -- name: write_texts
 INSERT INTO song_texts (template, song_id, content_hash)

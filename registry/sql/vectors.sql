@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS {songs} (
     song_id       text NOT NULL,
     content_hash  bytea NOT NULL,
     embedding     halfvec({dimensions}) NOT NULL,
-    PRIMARY KEY (model_version, song_id)
+    PRIMARY KEY (model_version, song_id) INCLUDE (content_hash)
 ) PARTITION BY LIST (model_version);
 CREATE TABLE IF NOT EXISTS {playlists} (
     model_version text NOT NULL,
@@ -37,11 +37,16 @@ CREATE TABLE IF NOT EXISTS {version_playlists} (
 );
 ALTER TABLE {version_songs} ALTER COLUMN embedding SET STORAGE PLAIN
 
+-- name: settle_precision
+-- The first to have measured decides; the others follow.
+UPDATE vector_sets SET precision = coalesce(precision, %(precision)s) WHERE version = {version} RETURNING precision
+
 -- name: open_set
 INSERT INTO vector_sets (version, dimensions) VALUES ({version}, {dimensions}) ON CONFLICT DO NOTHING
 
 -- name: read_set
-SELECT version, dimensions, attached_at IS NOT NULL AS attached, index_recall, profiles_revision
+SELECT version, dimensions, attached_at IS NOT NULL AS attached, index_recall, ef_search, precision,
+    profiles_revision
 FROM vector_sets WHERE version = %(version)s
 
 -- name: coverage
@@ -69,28 +74,37 @@ LEFT JOIN quarantine AS quarantined ON quarantined.version = {version}
     AND quarantined.song_id = songs.song_id AND quarantined.content_hash = song_texts.content_hash
 
 -- name: pending_songs
--- Songs after a given id that are missing or stale, with the hash their new vector will carry.
-SELECT songs.*, song_texts.content_hash
-FROM songs
-JOIN song_texts ON song_texts.song_id = songs.song_id AND song_texts.template = {template}
-LEFT JOIN {version_songs} AS vector ON vector.song_id = songs.song_id AND vector.model_version = {version}
-WHERE songs.song_id > %(after)s
+-- Songs beyond a given id, up to another if one is given, that are missing or stale, with the hash that their new vector
+-- will carry. Each table is told where to begin, so that a page costs the same wherever it lies.
+SELECT songs.*, song_texts.content_hash, vector.song_id IS NOT NULL AS replaces
+FROM song_texts
+JOIN songs ON songs.song_id = song_texts.song_id AND songs.song_id > %(after)s
+LEFT JOIN {version_songs} AS vector
+    ON vector.song_id = song_texts.song_id AND vector.model_version = {version} AND vector.song_id > %(after)s
+LEFT JOIN quarantine AS quarantined ON quarantined.version = {version} AND quarantined.song_id = song_texts.song_id
+    AND quarantined.content_hash = song_texts.content_hash
+WHERE song_texts.template = {template}
+    AND song_texts.song_id > %(after)s
+    AND (%(until)s::text IS NULL OR song_texts.song_id <= %(until)s)
     AND vector.content_hash IS DISTINCT FROM song_texts.content_hash
-    AND NOT EXISTS (
-        SELECT FROM quarantine WHERE quarantine.version = {version}
-        AND quarantine.song_id = songs.song_id AND quarantine.content_hash = song_texts.content_hash
-    )
-ORDER BY songs.song_id LIMIT %(limit)s
+    AND quarantined.song_id IS NULL
+ORDER BY song_texts.song_id LIMIT %(limit)s
+
+-- name: copy_new
+-- Straight into the version's table: for songs that have no vector yet.
+COPY {version_songs} (model_version, song_id, content_hash, embedding) FROM STDIN WITH (FORMAT BINARY)
 
 -- name: create_incoming
-CREATE TEMPORARY TABLE incoming (song_id text, content_hash bytea, embedding halfvec({dimensions})) ON COMMIT DROP
+CREATE TEMPORARY TABLE incoming (
+    model_version text, song_id text, content_hash bytea, embedding halfvec({dimensions})
+) ON COMMIT DROP
 
 -- name: copy_incoming
-COPY incoming (song_id, content_hash, embedding) FROM STDIN WITH (FORMAT BINARY)
+COPY incoming (model_version, song_id, content_hash, embedding) FROM STDIN WITH (FORMAT BINARY)
 
 -- name: merge_incoming
 INSERT INTO {version_songs} (model_version, song_id, content_hash, embedding)
-SELECT {version}, song_id, content_hash, embedding FROM incoming
+SELECT model_version, song_id, content_hash, embedding FROM incoming
 ON CONFLICT (model_version, song_id) DO UPDATE
 SET content_hash = excluded.content_hash, embedding = excluded.embedding
 
@@ -133,7 +147,9 @@ SELECT playlists.playlist_id, name, description, genre, subgenre, owner, playlis
 FROM playlists
 LEFT JOIN {version_playlists} AS profile
     ON profile.playlist_id = playlists.playlist_id AND profile.model_version = {version}
-WHERE playlists.playlist_id > %(after)s AND profile.revision IS DISTINCT FROM playlists.revision
+WHERE playlists.playlist_id > %(after)s
+    AND (%(until)s::text IS NULL OR playlists.playlist_id <= %(until)s)
+    AND profile.revision IS DISTINCT FROM playlists.revision
 ORDER BY playlists.playlist_id LIMIT %(limit)s
 
 -- name: write_profiles
@@ -196,35 +212,12 @@ FROM (
     SELECT model_version, embedding FROM {version_playlists}
 ) AS vectors
 
--- name: create_index
-CREATE INDEX IF NOT EXISTS {index} ON {version_songs} USING hnsw (embedding halfvec_ip_ops)
-
--- name: analyze
--- Without statistics the planner takes a table just made for a small one, and reads all of it instead of its index.
-ANALYZE {version_songs}, {version_playlists}
-
 -- name: attach
 ALTER TABLE {songs} ATTACH PARTITION {version_songs} FOR VALUES IN ({version});
 ALTER TABLE {playlists} ATTACH PARTITION {version_playlists} FOR VALUES IN ({version})
 
 -- name: mark_attached
-UPDATE vector_sets SET attached_at = now(), index_recall = %(recall)s WHERE version = {version}
-
--- name: index_valid
-SELECT coalesce(bool_and(pg_index.indisvalid AND pg_index.indisready), false) AS valid
-FROM pg_index WHERE indexrelid = to_regclass(%(index)s)
-
--- name: probe_vectors
--- Vectors to measure the index's recall with: a repeatable sample of the version's own.
-SELECT embedding FROM {version_songs} ORDER BY md5(song_id) LIMIT %(limit)s
-
--- name: nearest_distances
--- Negative inner products of the k nearest songs of the version's own table: whole or still being built.
-SELECT embedding <#> %(vector)s AS distance FROM {version_songs} ORDER BY embedding <#> %(vector)s LIMIT %(k)s
-
--- name: nearest_songs
-SELECT song_id, -(embedding <#> %(vector)s) AS similarity FROM {songs}
-WHERE model_version = {version} ORDER BY embedding <#> %(vector)s LIMIT %(k)s
+UPDATE vector_sets SET attached_at = now() WHERE version = {version}
 
 -- name: song_vectors
 -- Only current ones: a song that changed since is embedded afresh by whoever asks.
@@ -244,27 +237,3 @@ SELECT profile.playlist_id, playlists.name, playlists.description, playlists.gen
     playlists.owner, profile.embedding, profile.centroid, profile.song_count, profile.acoustic
 FROM {playlists} AS profile JOIN playlists ON playlists.playlist_id = profile.playlist_id
 WHERE profile.model_version = {version} ORDER BY profile.playlist_id COLLATE "C"
-
--- name: detach
-ALTER TABLE {parent} DETACH PARTITION {child} CONCURRENTLY
-
--- name: finalize_detach
-ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE
-
--- name: pending_detachments
--- Tables, of whichever version, whose interrupted detachment waits to be finished.
-SELECT pg_class.relname AS child FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-WHERE inhparent = to_regclass(%(parent)s) AND inhdetachpending
-
--- name: attachment
--- A row if a table is a partition.
-SELECT FROM pg_inherits WHERE inhparent = to_regclass(%(parent)s) AND inhrelid = to_regclass(%(child)s)
-
--- name: drop_tables
-DROP TABLE IF EXISTS {version_songs}, {version_playlists}
-
--- name: close_set
-DELETE FROM vector_sets WHERE version = {version}
-
--- name: drop_quarantine
-DELETE FROM quarantine WHERE version = {version}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lifecycle.gate import Evidence, GenreLift, OverallLift, Trial, UnseenLift, decide, require_open
 from lifecycle.gate_policy import GatePolicy, read_policy
 from registry.errors import BadInput, GateClosed
-from registry.vectors import Coverage
+from registry.vectors.records import Coverage
 
 POLICY = GatePolicy()
 COMPLETE = Coverage(missing=0, stale=0, quarantined=0, orphaned=0, playlists=0)

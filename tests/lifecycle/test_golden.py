@@ -15,14 +15,16 @@ from lifecycle.golden.report import golden_report, golden_reports
 from lifecycle.golden.vectors import Known
 from lifecycle.importing import import_file
 from lifecycle.progress import Silent
-from lifecycle.promotion import retire
-from lifecycle.reconcile import reconcile
+from lifecycle.reconcile.operation import reconcile
 from lifecycle.report.document import golden_changes
+from lifecycle.retiring import retire
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.errors import BadInput, NotFound
 from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Playlist, Song
-from registry.vectors import StoredProfile, VectorSet
+from registry.vectors import removal
+from registry.vectors.records import StoredProfile
+from registry.vectors.vector_set import VectorSet
 from registry.versions import MatchSpec, Scale
 from serving.calibration import uncalibrated
 
@@ -380,7 +382,7 @@ def test_a_version_without_vectors_encodes_what_is_needed(golden: Workspace) -> 
     by_vectors = golden_report(golden, "v2", Silent())
     with golden.database.transaction() as connection:
         version = versions.get(connection, "v2")
-    VectorSet(version).drop(golden.database)
+    removal.drop(golden.database, VectorSet(version))
     by_encoding = golden_report(golden, "v2", Silent())
     assert by_vectors is not None
     assert by_encoding == by_vectors

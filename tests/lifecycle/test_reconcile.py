@@ -1,5 +1,6 @@
 import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,16 @@ import pytest
 from lifecycle.base_version import ensure_base_version
 from lifecycle.importing import import_file
 from lifecycle.progress import Silent
-from lifecycle.promotion import promote, retire
-from lifecycle.reconcile import reconcile, reconcile_all
+from lifecycle.promotion import promote
+from lifecycle.reconcile.operation import reconcile, reconcile_all
+from lifecycle.retiring import retire
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.errors import Refused
 from registry.stages import Stage
 from registry.texts import render_song
-from registry.vectors import VectorSet
-from serving.encoder import Encoder
+from registry.vectors.vector_set import VectorSet
+from serving.encoder import Encoder, Tokens
 
 
 def write(path: Path, *records: dict[str, object]) -> Path:
@@ -107,13 +109,13 @@ def test_profiles_follow_members_and_songs(served: Workspace, tmp_path: Path) ->
 
 
 class PoisonedEncoder(Encoder):
-    """The real encoder, but one text makes it fail, alone or in a batch."""
+    """The real encoder, but one word makes it fail, alone or in a batch."""
 
-    def songs(self, texts: object) -> np.ndarray:
-        assert isinstance(texts, list | tuple)
-        if any("poison" in text for text in texts):
+    def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
+        poison = self.tokenize(["poison"])[0][1]
+        if any(poison in each for each in tokens):
             raise RuntimeError("a kernel gave up")
-        return super().songs(texts)
+        return super().forward(tokens)
 
 
 def test_a_song_that_cannot_be_embedded_is_set_aside_and_comes_back_once_fixed(
@@ -125,7 +127,7 @@ def test_a_song_that_cannot_be_embedded_is_set_aside_and_comes_back_once_fixed(
         patch.setattr(
             Workspace,
             "load_encoder",
-            lambda self, spec: PoisonedEncoder.load(self.artifacts, spec),
+            lambda self, spec, **_: PoisonedEncoder.load(self.artifacts, spec),
         )
         done = reconcile(served, "v1", Silent())
     assert (done.embedded, done.quarantined) == (2, 1)
@@ -169,14 +171,3 @@ def test_a_version_that_was_given_up_is_refused_and_left_out_of_a_sync(trained: 
     with pytest.raises(Refused):
         promote(trained, "v2", Silent())
     assert [each.version for each in reconcile_all(trained, Silent())] == ["v1"]
-
-
-def test_retiring_frees_tables_and_model_at_once_and_can_be_repeated(trained: Workspace) -> None:
-    with trained.database.transaction() as connection:
-        artifact = versions.get(connection, "v2").spec.embedder.artifact
-    retire(trained, "v2")
-    assert retire(trained, "v2") is Stage.REJECTED
-    with trained.database.transaction() as connection:
-        row = connection.execute("SELECT to_regclass('song_vectors_384_v2') AS it").fetchone()
-    assert row == {"it": None}
-    assert not (trained.settings.artifacts_folder / artifact).exists()

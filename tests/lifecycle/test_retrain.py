@@ -2,7 +2,8 @@ import pytest
 from filelock import FileLock
 
 from lifecycle.progress import Silent
-from lifecycle.promotion import promote, retire
+from lifecycle.promotion import promote
+from lifecycle.retiring import retire
 from lifecycle.retrain import retrain
 from lifecycle.workspace import Workspace
 from registry import versions

@@ -1,18 +1,34 @@
 """Connections, transactions, and what becomes of Postgres's own errors."""
 
+import os
+import signal
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import LiteralString
 
 import pytest
 
-from registry.database import Database, describe, open_database
-from registry.errors import AutosortError, BadInput, DatabaseError, DatabaseUnavailable, Refused, SchemaOutdated
+from registry import database as database_module
+from registry.database import Connection, Database, describe, open_database
+from registry.errors import (
+    AutosortError,
+    BadInput,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseUnavailable,
+    Refused,
+    SchemaOutdated,
+)
 from registry.settings import RegistrySettings
 
+ADD_SONG = "INSERT INTO songs (song_id, title) VALUES ('s-1', 'Paper Lanterns')"
 ADD_VERSION = "INSERT INTO model_versions (version, spec, recipe, stage) VALUES (%s, '{}', %s, %s)"
 
 
@@ -250,6 +266,183 @@ def test_opening_again_after_closing_works(settings: RegistrySettings) -> None:
     for _ in range(2):
         with open_database(settings) as database:
             assert _songs(database) == 0
+
+
+# Persisting ---------------------------------------------------------------------------------------------------------
+
+
+class _Work:
+    """Adds a song and counts how often it was tried; what goes wrong is up to the first attempt."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.attempts = 0
+
+    def __call__(self, connection: Connection) -> str:
+        self.attempts += 1
+        connection.execute(ADD_SONG)
+        if self.attempts == 1:
+            self.go_wrong(connection)
+        return f"attempt {self.attempts}"
+
+    def go_wrong(self, connection: Connection) -> None:
+        with self.database.transaction() as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        connection.execute("SELECT 1")
+
+
+def test_work_that_lost_its_connection_is_done_again_and_once(database: Database) -> None:
+    work = _Work(database)
+    assert database.persist(work) == "attempt 2"
+    assert _songs(database) == 1
+
+
+def test_work_whose_connection_was_lost_before_the_end_of_its_transaction_is_done_again_and_once(
+    database: Database,
+) -> None:
+    class Late(_Work):
+        def go_wrong(self, connection: Connection) -> None:
+            with self.database.transaction() as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+
+    assert database.persist(Late(database)) == "attempt 2"
+    assert _songs(database) == 1
+
+
+def test_a_lock_that_is_not_had_in_time_is_tried_for_again(database: Database) -> None:
+    with ExitStack() as held:
+        held.enter_context(database.transaction()).execute("LOCK TABLE playlists")
+
+        class Locked(_Work):
+            def go_wrong(self, connection: Connection) -> None:
+                connection.execute("SET LOCAL lock_timeout = '50ms'")
+                try:
+                    connection.execute("SELECT * FROM playlists")
+                finally:
+                    held.close()
+
+        assert database.persist(Locked(database)) == "attempt 2"
+    assert _songs(database) == 1
+
+
+def test_of_two_that_are_in_each_others_way_both_get_done(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO songs (song_id, title) VALUES ('a', 'A'), ('b', 'B')")
+    both_hold_one = threading.Barrier(2)
+    attempts: list[str] = []
+
+    def swap(first: str, second: str) -> None:
+        def work(connection: Connection) -> None:
+            attempts.append(first)
+            connection.execute("UPDATE songs SET title = title || '!' WHERE song_id = %s", [first])
+            if attempts.count(first) == 1:
+                both_hold_one.wait(30)
+            connection.execute("UPDATE songs SET title = title || '!' WHERE song_id = %s", [second])
+
+        database.persist(work)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(swap, "a", "b"), pool.submit(swap, "b", "a")]:
+            done.result()
+    with database.transaction() as connection:
+        rows = connection.execute("SELECT title FROM songs ORDER BY song_id").fetchall()
+    assert [row["title"] for row in rows] == ["A!!", "B!!"]
+    assert len(attempts) > 2
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("INSERT INTO songs (song_id, title) VALUES ('s-2', '')", DatabaseError),
+        ("INSERT INTO songs (song_id, title) VALUES ('s-1', 'again')", DatabaseError),
+        ("UPDATE model_versions SET stage = 'live'", Refused),
+        ("SELECT * FROM no_such_table", SchemaOutdated),
+        ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$", DatabaseFull),
+        ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '54000'; END $$", DatabaseError),
+    ],
+)
+def test_what_does_not_pass_is_not_tried_again(
+    database: Database, statement: LiteralString, kind: type[AutosortError]
+) -> None:
+    _add_two_versions(database)
+
+    class Wrong(_Work):
+        def go_wrong(self, connection: Connection) -> None:
+            connection.execute(statement)
+
+    work = Wrong(database)
+    with pytest.raises(AutosortError) as failed:
+        database.persist(work)
+    assert type(failed.value) is kind
+    assert work.attempts == 1
+    assert _songs(database) == 0
+
+
+@pytest.mark.parametrize("error", [Refused("No."), RuntimeError("mine"), KeyboardInterrupt()])
+def test_what_work_itself_raises_comes_through_at_once(database: Database, error: BaseException) -> None:
+    class Wrong(_Work):
+        def go_wrong(self, _: Connection) -> None:
+            raise error
+
+    work = Wrong(database)
+    with pytest.raises(type(error)) as raised:
+        database.persist(work)
+    assert raised.value is error
+    assert work.attempts == 1
+
+
+def test_what_passes_by_itself_is_tried_again(database: Database) -> None:
+    busy, away = ("40001", "40P01", "53300", "55P03"), ("57P01", "57P03", "08006")
+    for state in busy + away:
+        raised: list[type[AutosortError]] = []
+
+        def work(_: Connection) -> str:
+            if raised:  # noqa: B023 - done with before the next state
+                return "done"
+            try:
+                with database.transaction() as other:
+                    other.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")  # noqa: B023
+            except AutosortError as error:
+                raised.append(type(error))  # noqa: B023
+                raise
+            return "not raised"
+
+        assert database.persist(work) == "done", state
+        assert raised == [DatabaseBusy if state in busy else DatabaseUnavailable], state
+
+
+def test_a_full_disk_is_said_with_what_frees_some(database: Database) -> None:
+    with pytest.raises(DatabaseFull, match="disk") as full, database.transaction() as connection:
+        connection.execute(
+            "DO $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left' USING ERRCODE = '53100'; END $$"
+        )
+    assert "could not extend file" in full.value.fact
+    assert "autosort retire" in full.value.remedy
+
+
+def test_what_does_not_pass_in_time_is_given_up_and_said(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "_PATIENCE_SECONDS", 1.0)
+
+    class Never(_Work):
+        def __call__(self, connection: Connection) -> str:
+            self.attempts += 1
+            self.go_wrong(connection)
+            return ""
+
+    work = Never(database)
+    with pytest.raises(DatabaseUnavailable):
+        database.persist(work)
+    assert work.attempts > 1
+    assert _songs(database) == 0
+
+
+def test_the_embedded_postgres_is_started_again_after_its_end(tmp_path: Path) -> None:
+    settings = RegistrySettings.model_validate({"AUTOSORT_HOME": tmp_path / "home"})
+    with open_database(settings) as database:
+        postmaster = int((settings.database_folder / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        database.persist(lambda connection: connection.execute(ADD_SONG))
+        assert _songs(database) == 1
 
 
 def _add_two_versions(database: Database) -> None:

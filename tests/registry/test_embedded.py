@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -76,6 +79,49 @@ def test_what_was_written_is_there_after_the_last_user_stopped_the_server_and_af
     with psycopg.connect(start_embedded_postgres(folder)) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         assert tables.fetchall() == [("one",), ("two",)]
+
+
+def test_a_killed_server_is_started_again_with_all_that_was_committed(tmp_path: Path) -> None:
+    folder = tmp_path / "postgres"
+    url = start_embedded_postgres(folder)
+    for number in range(2):
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS kept (number int)")
+            connection.execute("INSERT INTO kept VALUES (%s)", [number])
+        _kill(folder)
+        assert start_embedded_postgres(folder) == url
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SELECT count(*) FROM kept").fetchone()
+        assert row == (number + 1,)
+
+
+def test_a_server_that_another_process_has_started_again_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "postgres"
+    url = start_embedded_postgres(folder)
+    _kill(folder)
+    with _user(folder) as other:
+        started = (folder / "postmaster.pid").read_text()
+        assert start_embedded_postgres(folder) == url
+        assert (folder / "postmaster.pid").read_text() == started
+        other.communicate(timeout=60)
+    # The other has come and gone, and this process uses it still.
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("somebody", ["another program", "an unreaped process"])
+def test_an_id_that_became_somebody_elses_is_not_taken_for_the_server(tmp_path: Path, somebody: str) -> None:
+    folder = tmp_path / "postgres"
+    _elsewhere(folder, "start(Path(sys.argv[1]))")
+    ended = "0" if somebody == "an unreaped process" else "60"
+    with subprocess.Popen(["sleep", ended]) as process:
+        left = [str(process.pid), str(folder), "1", "5432", str(folder), "", "1 1", "ready"]
+        (folder / "postmaster.pid").write_text("\n".join(left) + "\n")
+        if ended == "0":
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with psycopg.connect(start_embedded_postgres(folder)) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        process.kill()
 
 
 def test_one_killed_user_does_not_keep_the_server_running_for_ever(tmp_path: Path) -> None:
@@ -155,6 +201,25 @@ def test_a_folder_with_marks_of_a_url_in_its_name_will_do(tmp_path: Path) -> Non
     connect = "import psycopg; psycopg.connect(start(Path(sys.argv[1]))).close()"
     done = _elsewhere(folder, connect)
     assert done.returncode == 0, done.stderr
+
+
+def _kill(folder: Path) -> None:
+    """`kill -9` the server, and see it gone."""
+    process = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
+    users = process.children()
+    process.kill()
+    psutil.wait_procs([process, *users], timeout=30)
+
+
+@contextmanager
+def _user(folder: Path) -> "Iterator[subprocess.Popen[str]]":
+    """Another process that has started the server and uses it until its input ends."""
+    code = START + "print(start(Path(sys.argv[1])), flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("postgresql://")
+        yield process
 
 
 def _elsewhere(folder: Path, code: str) -> "subprocess.CompletedProcess[str]":

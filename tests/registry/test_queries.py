@@ -40,16 +40,23 @@ def test_no_query_is_empty_or_ends_in_a_semicolon(room: str) -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_query_is_used_by_its_module(room: str) -> None:
-    used = _asked_for(PACKAGE / f"{room}.py")
+    used = _asked_for(_module(room))
     assert [name for name in _names(room) if not any(pattern.fullmatch(name) for pattern in used)] == []
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_query_that_a_module_asks_for_is_there(room: str) -> None:
     names = _names(room)
-    tree = ast.parse((PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
-    for key in _keys(tree):
+    for key in _keys(ast.parse(_module(room).read_text(encoding="utf-8"))):
         assert any(re.fullmatch(_pattern(key), name) for name in names), ast.unparse(key)
+
+
+def _module(room: str) -> Path:
+    """The one module that loads a room's queries."""
+    (module,) = [
+        path for path in PACKAGE.rglob("*.py") if f'load_queries("{room}")' in path.read_text(encoding="utf-8")
+    ]
+    return module
 
 
 def _text(room: str) -> str:
@@ -68,7 +75,7 @@ def _asked_for(module: Path) -> list[re.Pattern[str]]:
 
 
 def _keys(tree: ast.Module) -> list[ast.expr]:
-    """What `_SQL[…]` and `self._query(…)` are asked for."""
+    """What `_SQL[…]`, `self.query(…)` and `vectors.query(…, _SQL)` are asked for."""
     subscripts = [
         node.slice
         for node in ast.walk(tree)
@@ -77,7 +84,8 @@ def _keys(tree: ast.Module) -> list[ast.expr]:
     calls = [
         node.args[0]
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_query"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "query"
+        if len(node.args) == 2 or ast.unparse(node.func.value) == "self"
     ]
     return [branch for key in subscripts + calls for branch in _branches(key)]
 

@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from registry.artifacts import ArtifactStore, copy_safe_files
 from registry.records import AudioFeatures, Playlist, Song
-from registry.vectors import StoredProfile
+from registry.vectors.records import StoredProfile
 from registry.versions import EmbedderSpec
 
 

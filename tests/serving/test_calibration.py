@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Song
-from registry.vectors import StoredProfile
+from registry.vectors.records import StoredProfile
 from registry.versions import Scale
 from serving.calibration import calibrate, measure_features, uncalibrated
 from serving.matching import SIGNALS, PlaylistIndex, match_songs, raw_signals, song_acoustics

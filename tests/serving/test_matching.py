@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Playlist, Song
-from registry.vectors import StoredProfile
+from registry.vectors.records import StoredProfile
 from registry.versions import MatchSpec, Scale, SignalWeights
 from serving.calibration import uncalibrated
 from serving.matching import (

@@ -11,7 +11,7 @@ import numpy as np
 from lifecycle.outcomes import METRICS, Outcomes, RegimeOutcomes
 from lifecycle.workspace import Workspace
 from registry import versions
-from registry.versions import EmbedderSpec, MatchSpec, ModelSpec, RerankerSpec, TrainingSpec
+from registry.versions import EmbedderSpec, MatchSpec, ModelSpec, RerankerSpec, SignalWeights, TrainingSpec
 from tests.support.report_document import full_document
 from training.configuration import profile
 
@@ -102,7 +102,8 @@ def _spec(
         max_length=256,
     )
     second = RerankerSpec(artifact=stored(workspace, reranker), base_model="b", max_length=256) if reranker else None
-    matching = MatchSpec(weights={}, signals={}, features={})
+    weights = {"default": SignalWeights(semantic=0.7, acoustic=0.3)}
+    matching = MatchSpec(weights=weights, signals={}, features={})
     training = None if base else _training()
     return ModelSpec(embedder=embedder, text_template=1, matching=matching, training=training, reranker=second)
 

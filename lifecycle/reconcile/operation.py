@@ -1,0 +1,114 @@
+"""Making a version's vectors match the catalogue: the one operation behind backfill, dual write and catch-up.
+
+Missing and stale songs are embedded, what is gone is deleted, what cannot be embedded is set aside with the reason, and
+playlists' profiles are brought up to date. Any number of processes may be at it; each write is committed by itself:
+killed at any moment, the same call goes on where it stopped.
+"""
+
+from lifecycle.progress import Progress
+from lifecycle.reconcile.encoders import Encoders
+from lifecycle.reconcile.finishing import ensure_index, show_if_whole
+from lifecycle.reconcile.playlists import embed_playlists
+from lifecycle.reconcile.songs import embed_songs
+from lifecycle.reconcile.space import require_room
+from lifecycle.reconcile.work import Reconciled, Work
+from lifecycle.reconcile.worker import at_work
+from lifecycle.workspace import Workspace
+from registry import catalogue, versions
+from registry.database import Connection
+from registry.errors import Refused
+from registry.stages import GIVEN_UP, Stage
+from registry.vectors.claims import Kind
+from registry.vectors.records import Coverage
+from registry.vectors.vector_set import VectorSet
+from registry.versions import ModelVersion
+
+_ROUNDS = 5
+
+
+def reconcile(workspace: Workspace, name: str, progress: Progress, *, encoders: Encoders | None = None) -> Reconciled:
+    """Bring one version's vectors up to the catalogue, and make the version ready once they are whole.
+
+    Args:
+        encoders: models that are loaded already and stay so, for whoever reconciles again and again.
+
+    Raises:
+        Refused: the version was retired or rejected, the disk has no room, or too many songs had to be set aside.
+        ArtifactError: its model is missing, unsafe or changed.
+        EncoderBroken: its model runs but embeds nothing.
+        DatabaseUnavailable: the database went away and did not come back.
+    """
+    version = workspace.database.persist(lambda connection: _open(connection, name))
+    vectors, done = VectorSet(version), Reconciled(name)
+    with at_work(workspace.database, vectors, lambda: (done.embedded, done.quarantined)) as crew:
+        work = Work(workspace, version, vectors, encoders or Encoders(workspace, progress), crew, progress, done)
+        coverage = _clean_up(work)
+        require_room(workspace, coverage.missing, vectors.dimensions, progress)
+        # Songs may change meanwhile; each round takes up what the last one could not see.
+        for _ in range(_ROUNDS):
+            embed_songs(work, coverage.missing + coverage.stale)
+            embed_playlists(work, coverage.playlists)
+            ensure_index(work)
+            coverage = _clean_up(work)
+            if coverage.complete:
+                break
+        done.coverage = show_if_whole(work)
+    return done
+
+
+def waiting_songs(workspace: Workspace, name: str | None = None) -> list[tuple[ModelVersion, int]]:
+    """A version, or every one that could serve or is about to, with how many songs wait to be embedded for it.
+
+    Raises:
+        NotFound: there is no version of that name.
+    """
+    with workspace.database.transaction() as connection:
+        named = [versions.get(connection, name)] if name else versions.list_all(connection)
+        return [(each, _waiting(connection, each)) for each in named if each.stage not in GIVEN_UP]
+
+
+def _waiting(connection: Connection, version: ModelVersion) -> int:
+    vectors = VectorSet(version)
+    if vectors.state(connection) is None:
+        return catalogue.counts(connection)["songs"]
+    coverage = vectors.coverage(connection)
+    return coverage.missing + coverage.stale
+
+
+def reconcile_all(workspace: Workspace, progress: Progress, *, encoders: Encoders | None = None) -> list[Reconciled]:
+    """Reconcile every version that could serve, or is about to."""
+    return [reconcile(workspace, name, progress, encoders=encoders) for name in followed(workspace)]
+
+
+def followed(workspace: Workspace) -> list[str]:
+    """The versions whose vectors follow the catalogue: those that could serve, or are about to."""
+    with workspace.database.transaction() as connection:
+        return [each.version for each in versions.list_all(connection) if each.stage not in GIVEN_UP]
+
+
+def _open(connection: Connection, name: str) -> ModelVersion:
+    """The version, with tables for its vectors, at least in the stage of being embedded."""
+    version = versions.get(connection, name)
+    if version.stage in GIVEN_UP:
+        raise Refused(f"{name} is {version.stage}: its vectors are gone for good.", "See `autosort status`.")
+    VectorSet(version).create(connection)
+    if version.stage is Stage.REGISTERED:
+        versions.move(connection, name, Stage.EMBEDDING)
+    return version
+
+
+def _clean_up(work: Work) -> Coverage:
+    """Render what changed, delete what is gone, count what is left to do, and let the claims begin anew."""
+
+    def clean_up(connection: Connection) -> tuple[int, Coverage]:
+        catalogue.refresh_texts(connection)
+        work.vectors.release_changed(connection)
+        deleted = work.vectors.delete_orphans(connection)
+        coverage = work.vectors.coverage(connection)
+        for kind in (Kind.SONGS, Kind.PLAYLISTS):  # last: nobody can claim until this is committed
+            work.crew.begin_round(connection, kind)
+        return deleted, coverage
+
+    deleted, coverage = work.database.persist(clean_up)
+    work.done.deleted += deleted
+    return coverage

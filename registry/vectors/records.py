@@ -1,0 +1,87 @@
+"""What is said of a version's vectors: what is there, what waits, what is written and what is read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from registry.records import Playlist, Song
+
+Matrix = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Catalogue against a version's vectors: songs by what is wrong with them, playlists without a current profile."""
+
+    missing: int
+    stale: int
+    quarantined: int
+    orphaned: int
+    playlists: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether the version could answer for the whole catalogue, save for what is quarantined."""
+        return self.missing == self.stale == self.orphaned == self.playlists == 0
+
+
+@dataclass(frozen=True)
+class VectorSetState:
+    """What the books say of a version's vectors.
+
+    Attributes:
+        attached: whether they are visible.
+        index_recall: recall@20 of the index against exact search, measured before they became so.
+        ef_search: how far searches of the index look (`hnsw.ef_search`) to reach it.
+        precision: what songs are embedded in; `None` as long as that was not measured.
+        profiles_revision: grows whenever a playlist's profile is written.
+    """
+
+    version: str
+    dimensions: int
+    attached: bool
+    index_recall: float | None
+    ef_search: int | None
+    precision: str | None
+    profiles_revision: int
+
+
+@dataclass(frozen=True)
+class PendingSong:
+    """A song whose vector is missing or stale (then the new one replaces it), and the content hash it will carry."""
+
+    song: Song
+    content_hash: bytes
+    replaces: bool
+
+
+@dataclass(frozen=True)
+class PendingPlaylist:
+    """A playlist whose profile is missing or stale; `known_hash` is that of the text embedded last."""
+
+    playlist: Playlist
+    revision: int
+    known_hash: bytes | None
+
+
+@dataclass(frozen=True)
+class FreshProfile:
+    """A playlist's new text vector (`None`: the text has not changed), for the revision it was read at."""
+
+    playlist_id: str
+    revision: int
+    text_hash: bytes
+    embedding: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class StoredProfile:
+    """A playlist as a version knows it. Vectors have length 1 and the version's dimensions."""
+
+    playlist: Playlist
+    embedding: npt.NDArray[np.float32]
+    centroid: npt.NDArray[np.float32] | None
+    song_count: int
+    acoustic: dict[str, float]

@@ -1,0 +1,118 @@
+"""The nearest songs and playlists of one version to a vector of that version.
+
+Songs are found by the version's index; whatever that cannot find, by comparing all. A song that changed is found by the
+vector it had until it has a new one; one that was deleted, or set aside as it is now, is not found.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pgvector import HalfVector
+
+from registry.database import Connection
+from registry.errors import BadInput
+from registry.queries import load_queries
+from registry.vectors.vector_set import VectorSet
+
+Vector = npt.NDArray[np.float32]
+Neighbours = list[tuple[str, float]]
+
+_SQL = load_queries("search")
+_MOST_NEIGHBOURS = 1_000  # pgvector's limit on hnsw.ef_search
+_EF_SEARCH = 100
+
+
+@dataclass(frozen=True)
+class SongFilter:
+    """Which songs count, in any case of letters; `None` keeps all."""
+
+    genre: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class PlaylistFilter:
+    """Which playlists count, in any case of letters; `None` keeps all."""
+
+    genre: str | None = None
+    owner: str | None = None
+
+
+ALL_SONGS = SongFilter()
+ALL_PLAYLISTS = PlaylistFilter()
+
+
+def nearest_songs(
+    connection: Connection,
+    vectors: VectorSet,
+    vector: Vector,
+    *,
+    k: int,
+    where: SongFilter = ALL_SONGS,
+    exact: bool = False,
+) -> Neighbours:
+    """The k songs nearest to a vector of this version: (song id, cosine), nearest first.
+
+    Fewer only if there are fewer, and none as long as the version is not whole.
+
+    Args:
+        vector: of length 1, shape (dimensions,).
+        k: at most 1000, as many as an index finds at once.
+        exact: compare all, as is done anyway where a filter keeps few or the index finds fewer than k.
+
+    Raises:
+        BadInput: k is larger.
+    """
+    if k > _MOST_NEIGHBOURS:
+        raise BadInput(f"{k} nearest songs were asked for.", f"Ask for at most {_MOST_NEIGHBOURS}.")
+    asked = {"vector": HalfVector(vector), "k": k, **asdict(where)}
+    filtered = where != ALL_SONGS
+    # Rolled back, so that the settings of this search end with it.
+    with connection.transaction(force_rollback=True):
+        if not _prepare(connection, vectors, k, any_order=filtered):
+            return []
+        if filtered and not exact and _keeps_few(connection, asked):
+            return _neighbours(connection, vectors, "nearest_songs_exactly", asked)
+        by_index = "nearest_songs_of" if filtered else "nearest_songs"
+        found = [] if exact else _neighbours(connection, vectors, by_index, asked)
+    return found if len(found) == k else _neighbours(connection, vectors, "nearest_songs_exactly", asked)
+
+
+def nearest_playlists(
+    connection: Connection, vectors: VectorSet, vector: Vector, *, k: int, where: PlaylistFilter = ALL_PLAYLISTS
+) -> Neighbours:
+    """The k playlists whose texts are nearest to a vector of this version: (playlist id, cosine), nearest first.
+
+    All are compared. None are found as long as the version is not whole.
+
+    Args:
+        vector: of length 1, shape (dimensions,).
+    """
+    state = vectors.state(connection)
+    if state is None or not state.attached:
+        return []
+    return _neighbours(
+        connection, vectors, "nearest_playlists", {"vector": HalfVector(vector), "k": k, **asdict(where)}
+    )
+
+
+def _prepare(connection: Connection, vectors: VectorSet, k: int, *, any_order: bool) -> bool:
+    """Set how the index is searched; whether the version is whole."""
+    # Without a filter no other plan than the index's order is ever faster, whatever the statistics say.
+    manner = {"usual": _EF_SEARCH, "k": k, "sort": "on" if any_order else "off"}
+    return connection.execute(vectors.query("prepare", _SQL), manner).fetchone() is not None
+
+
+def _keeps_few(connection: Connection, asked: Mapping[str, Any]) -> bool:
+    row = connection.execute(_SQL["keeps_few"], asked).fetchone() or {}
+    return bool(row["few"])
+
+
+def _neighbours(connection: Connection, vectors: VectorSet, query: str, asked: Mapping[str, Any]) -> Neighbours:
+    rows = connection.execute(vectors.query(query, _SQL), asked)
+    found = [(row["id"], float(row["cosine"])) for row in rows]
+    # Where the index had to go on, what it finds later may be nearer.
+    return sorted(found, key=lambda neighbour: -neighbour[1])
