@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lifecycle.cli.output import TerminalProgress
+from lifecycle.cli.progress import TerminalProgress
 from tests.support.command_line import PROMOTE_V2, CommandLine
 
 
