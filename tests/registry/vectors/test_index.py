@@ -142,7 +142,7 @@ def test_on_easy_data_a_short_look_finds_all(database: Database, add_version: Ad
     built = indexed(database, add_version, songs=300, dimensions=8)
     with database.transaction() as connection:
         quality = index.measure(connection, built)
-    assert quality.recall >= 0.99
+    assert quality.recall >= 0.995
     assert quality.ef_search == 40
 
 

@@ -126,9 +126,10 @@ def test_deleted_songs_are_not_found_though_their_vectors_are_still_there(
     with database.transaction() as connection:
         found = [name for name, _ in nearest_songs(connection, built, PROBE, k=20, where=where, exact=exact)]
         assert built.coverage(connection).orphaned == 300
+    true = [name for name in ranked[300:] if where == SongFilter() or int(name[2:]) % 3][:20]
     assert len(found) == 20
     assert not set(found) & set(ranked[:300])
-    assert len(set(found) & set(ranked[300:320])) >= (20 if exact else 18)
+    assert len(set(found) & set(true)) >= (20 if exact else 18)
 
 
 def test_a_song_that_changed_is_found_by_the_vector_it_had(database: Database, add_version: AddVersion) -> None:
@@ -148,8 +149,8 @@ def test_a_song_that_changed_is_found_by_the_vector_it_had(database: Database, a
     [
         (SongFilter(genre="Rare"), range(0, 2_000, 100)),
         (SongFilter(genre="USUAL"), [number for number in range(2_000) if number % 100]),
-        (SongFilter(language="EN"), range(2_000)),
-        (SongFilter(genre="rare", language="en"), range(0, 2_000, 100)),
+        (SongFilter(language="EN"), [number for number in range(2_000) if number % 3]),
+        (SongFilter(genre="rare", language="sv"), range(0, 2_000, 300)),
         (SongFilter(genre="usual", language="de"), []),
         (SongFilter(genre="nothing"), []),
     ],
@@ -202,12 +203,17 @@ def test_a_search_uses_the_index_also_where_statistics_are_missing(
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
+@pytest.mark.parametrize(
+    ("where", "read_by"),
+    [(SongFilter(genre="rare"), "songs_genre"), (SongFilter(language="sv"), "songs_language")],
+)
 def test_a_filter_that_keeps_few_reads_these_few(
-    database: Database, add_version: AddVersion, *, analyzed: bool
+    database: Database, add_version: AddVersion, where: SongFilter, read_by: str, *, analyzed: bool
 ) -> None:
-    plan = explain(database, add_version, SongFilter(genre="rare"), analyzed=analyzed)
+    """Also where the planner takes the index for cheaper, as it does for a third of 2,000 songs."""
+    plan = explain(database, add_version, where, analyzed=analyzed)
     assert "song_vectors_8_v2_hnsw" not in mentioned(plan, "Index Name")
-    assert "songs_genre" in mentioned(plan, "Index Name")
+    assert read_by in mentioned(plan, "Index Name")
 
 
 def test_a_filter_that_keeps_most_goes_through_the_index(database: Database, add_version: AddVersion) -> None:
@@ -259,6 +265,14 @@ def test_deleted_playlists_and_those_of_a_version_that_is_not_whole_are_not_foun
     attach(database, other)
     with database.transaction() as connection:
         assert len(nearest_playlists(connection, other, PROBE, k=9)) == 1
+
+
+def test_a_version_that_was_never_made_finds_nothing(database: Database, add_version: AddVersion) -> None:
+    nothing = VectorSet(add_version())
+    with database.transaction() as connection:
+        assert nearest_songs(connection, nothing, PROBE, k=5) == []
+        assert nearest_songs(connection, nothing, PROBE, k=5, exact=True) == []
+        assert nearest_playlists(connection, nothing, PROBE, k=5) == []
 
 
 # Versions -------------------------------------------------------------------------------------------------------------
@@ -315,11 +329,16 @@ def with_playlists(database: Database, add_version: AddVersion) -> VectorSet:
 
 
 def add_kinds(database: Database, count: int) -> None:
-    """English songs, of which every hundredth is of a rare genre."""
+    """Songs of which every hundredth is of a rare genre, and every third Swedish, the others English."""
     merge(
         database,
         *(
-            Song(song_id=name, title=name, genre="Usual" if number % 100 else "rare", language="en")
+            Song(
+                song_id=name,
+                title=name,
+                genre="Usual" if number % 100 else "rare",
+                language="en" if number % 3 else "sv",
+            )
             for number, name in enumerate(ids(count))
         ),
     )
