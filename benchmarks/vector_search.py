@@ -51,6 +51,14 @@ class Asked:
     seconds: list[float]
 
 
+@dataclass(frozen=True)
+class Queries:
+    """Vectors whose neighbours are wanted, shape (n, d), and whether they are songs' own."""
+
+    vectors: Matrix
+    like_a_song: bool
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=int, default=100_000)
@@ -58,7 +66,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="times that each client asks all queries")
     arguments = parser.parse_args()
     clusters = Clusters.scatter(DIMENSIONS)
-    kinds = {"like songs": clusters.draw(100, seed=1), "like texts": clusters.draw(100, seed=2, spread=TEXT_SPREAD)}
+    kinds = {
+        "like songs": Queries(clusters.draw(100, seed=1), like_a_song=True),
+        "like texts": Queries(clusters.draw(100, seed=2, spread=TEXT_SPREAD), like_a_song=False),
+    }
     with tempfile.TemporaryDirectory() as folder:
         settings = RegistrySettings.model_validate({"AUTOSORT_HOME": Path(folder) / "home"})
         with open_database(settings) as database:
@@ -73,7 +84,7 @@ def main() -> None:
     console = Console(width=140)
     console.print(table(title, columns, rows))
     console.print("Promised: recall@20 >= 0.99, p50 <= 3 ms, p99 <= 10 ms of all songs; 20 found of 1 %.")
-    console.print(f"By the index's own measurement: recall {quality.recall:.4f} with ef_search {quality.ef_search}.")
+    console.print(f"By the index's own measurement: {quality}.")
 
 
 def load(database: Database, songs: int, clusters: Clusters) -> index.IndexQuality:
@@ -99,10 +110,10 @@ def load(database: Database, songs: int, clusters: Clusters) -> index.IndexQuali
 
 
 def measure(
-    settings: RegistrySettings, database: Database, where: SongFilter, queries: Matrix, clients: int, rounds: int
+    settings: RegistrySettings, database: Database, where: SongFilter, queries: Queries, clients: int, rounds: int
 ) -> list[object]:
     """Recall, fewest found, p50 and p99 of all clients at once; p50 of exact search by one alone."""
-    true = ask(database, queries, where, range(len(queries)), exact=True)
+    true = ask(database, queries, where, range(len(queries.vectors)), exact=True)
     context = multiprocessing.get_context("spawn")
     with context.Pool(clients, initializer=_meet, initargs=(context.Barrier(clients),)) as pool:
         work = [(settings, queries, where, rounds, number) for number in range(clients)]
@@ -116,15 +127,16 @@ def measure(
     return [f"{np.mean(hits):.4f}", fewest, f"{p50:.2f}", f"{p99:.2f}", f"{exact:.1f}"]
 
 
-def ask(database: Database, queries: Matrix, where: SongFilter, order: Iterable[int], *, exact: bool = False) -> Asked:
+def ask(database: Database, queries: Queries, where: SongFilter, order: Iterable[int], *, exact: bool = False) -> Asked:
     """Ask each query once, in a transaction of its own."""
     with database.transaction() as connection:
         vectors = VectorSet(versions.get(connection, "v1"))
-    asked = Asked([set() for _ in queries], [])
+    asked = Asked([set() for _ in queries.vectors], [])
     for number in order:
         begun = time.perf_counter()
         with database.transaction() as connection:
-            found = nearest_songs(connection, vectors, queries[number], k=NEIGHBOURS, where=where, exact=exact)
+            vector, like = queries.vectors[number], queries.like_a_song
+            found = nearest_songs(connection, vectors, vector, k=NEIGHBOURS, where=where, like_a_song=like, exact=exact)
         asked.seconds.append(time.perf_counter() - begun)
         asked.found[number].update(song_id for song_id, _ in found)
     return asked
@@ -135,13 +147,13 @@ def _meet(barrier: Barrier) -> None:
     _meeting.append(barrier)
 
 
-def _client(settings: RegistrySettings, queries: Matrix, where: SongFilter, rounds: int, number: int) -> list[Asked]:
+def _client(settings: RegistrySettings, queries: Queries, where: SongFilter, rounds: int, number: int) -> list[Asked]:
     """Ask all queries again and again, each time in another order; a round before that warms up."""
     random = np.random.default_rng(number)
     with open_database(settings) as database:
-        ask(database, queries, where, random.permutation(len(queries)))
+        ask(database, queries, where, random.permutation(len(queries.vectors)))
         _meeting[0].wait()
-        return [ask(database, queries, where, random.permutation(len(queries))) for _ in range(rounds)]
+        return [ask(database, queries, where, random.permutation(len(queries.vectors))) for _ in range(rounds)]
 
 
 def timed(what: str, work: Callable[[], Result]) -> Result:

@@ -54,7 +54,8 @@ def search_songs(
     vectors = VectorSet(asked.version)
     with workspace.database.transaction() as connection:
         # One more than is shown: the song itself is among the nearest.
-        found = nearest_songs(connection, vectors, vector, k=top + 1, where=where, exact=exact)
+        like = asked.song is not None
+        found = nearest_songs(connection, vectors, vector, k=top + 1, where=where, like_a_song=like, exact=exact)
         songs = catalogue.songs_by_id(connection, [song_id for song_id, _ in found])
     shown = [
         _song_json(song, cosine)

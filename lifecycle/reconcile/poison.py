@@ -18,14 +18,24 @@ _LEAST_LENGTH = 0.5
 _LONGEST_REASON = 500
 
 
-def unusable_rows(vectors: Matrix) -> Reasons:
-    """Rows that are no unit vectors, which a model gives when it overflows."""
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1) | (np.linalg.norm(vectors, axis=1) < _LEAST_LENGTH))
-    return {int(row): "the model gives no finite vector of length 1" for row in bad}
+def unusable_rows(encoder: "Encoder", vectors: Matrix) -> Reasons:
+    """Rows that are no unit vectors, which a model gives when it overflows.
+
+    Raises:
+        EncoderBroken: it is not the text, since the model gives none at all.
+    """
+    rows = _without_length(vectors)
+    if rows:
+        _require_working(encoder)
+    return dict.fromkeys(rows, "the model gives no finite vector of length 1")
 
 
 def tokenize_apart(encoder: "Encoder", texts: Sequence[str]) -> tuple[list[list[int]], Reasons]:
-    """Tokens of each text by itself; none, and a reason, for those that cannot be cut into tokens."""
+    """Tokens of each text by itself; none, and a reason, for those that cannot be cut into tokens.
+
+    Raises:
+        EncoderBroken: it is not the text, since nothing can be cut into tokens or embedded.
+    """
     tokens: list[list[int]] = []
     reasons: Reasons = {}
     for row, text in enumerate(texts):
@@ -34,6 +44,8 @@ def tokenize_apart(encoder: "Encoder", texts: Sequence[str]) -> tuple[list[list[
         except Exception as error:  # noqa: BLE001 - whatever a tokenizer throws at one text must not stop the others
             tokens.append([])
             reasons[row] = _reason(error)
+    if reasons:
+        _require_working(encoder)
     return tokens, reasons
 
 
@@ -57,12 +69,17 @@ def _embed(encoder: "Encoder", tokens: Sequence["Tokens"]) -> tuple[Matrix, Reas
         vectors = encoder.forward(tokens)
     except Exception as error:  # noqa: BLE001 - whatever a model throws at one text must not stop the others
         return embed_halves(encoder, tokens, error)
-    return vectors, unusable_rows(vectors)
+    return vectors, unusable_rows(encoder, vectors)
+
+
+def _without_length(vectors: Matrix) -> list[int]:
+    bad = ~np.isfinite(vectors).all(axis=1) | (np.linalg.norm(vectors, axis=1) < _LEAST_LENGTH)
+    return [int(row) for row in np.flatnonzero(bad)]
 
 
 def _require_working(encoder: "Encoder") -> None:
     try:
-        working = not unusable_rows(encoder.forward(encoder.tokenize(["warm-up"])))
+        working = not _without_length(encoder.forward(encoder.tokenize(["warm-up"])))
     except Exception as error:
         raise EncoderBroken(
             f"The model embeds nothing at all: {_reason(error)}.",

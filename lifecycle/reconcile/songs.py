@@ -159,7 +159,7 @@ class _Flow:
             vectors = future.result()
         except Exception as error:  # noqa: BLE001 - whatever a model throws at one text must not stop the others
             return embed_halves(self._encoder, tokens, error)
-        return vectors, unusable_rows(vectors)
+        return vectors, unusable_rows(self._encoder, vectors)
 
     def _write(self) -> None:
         """Write what is embedded, and give back the claims that end with it, in one transaction."""

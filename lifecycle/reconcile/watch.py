@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from lifecycle.progress import Progress
 from lifecycle.reconcile.encoders import Encoders
@@ -9,7 +10,7 @@ from lifecycle.reconcile.operation import followed, reconcile
 from lifecycle.reconcile.work import Reconciled
 from lifecycle.workspace import Workspace
 from registry.changes import Noticed, follow_changes
-from registry.errors import AutosortError, DatabaseUnavailable
+from registry.errors import AutosortError, DatabaseBusy, DatabaseUnavailable
 
 _LOOK_SECONDS = 0.5
 _ANYWAY_SECONDS = 60.0
@@ -28,9 +29,11 @@ def watch(workspace: Workspace, progress: Progress, on_reconciled: OnReconciled)
     while True:
         try:
             follower.follow()
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, DatabaseBusy) as error:
             follower.tell_once("the database", f"{error.fact} Waiting for it.")
             time.sleep(_LOOK_SECONDS)
+            with suppress(AutosortError):  # it starts the embedded Postgres again, and waits for any other
+                workspace.database.persist(lambda connection: connection.execute("SELECT 1"))
 
 
 class _Follower:

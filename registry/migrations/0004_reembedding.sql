@@ -1,12 +1,14 @@
 -- Re-embedding by many workers at once, noticing changes, and keeping versions that something needs.
 
 -- How a version's vectors are computed and searched: settled once, by measurement, when they are first made.
--- `precision` is what songs are embedded in; `ef_search` is how far a search of the index looks.
+-- `precision` is what songs are embedded in; `ef_search` is how far a search of the index looks for songs like a song,
+-- `text_ef_search` for songs that fit a text, which lies farther from all of them.
 ALTER TABLE vector_sets
     ADD COLUMN precision text,
     ADD COLUMN ef_search integer,
+    ADD COLUMN text_ef_search integer,
     ADD CONSTRAINT vector_sets_precision_known CHECK (precision IN ('fp32', 'bf16', 'fp16')),
-    ADD CONSTRAINT vector_sets_ef_search_in_range CHECK (ef_search BETWEEN 1 AND 1000);
+    ADD CONSTRAINT vector_sets_ef_search_in_range CHECK (ef_search BETWEEN 1 AND 1000 AND text_ef_search BETWEEN 1 AND 1000);
 
 -- Sharing the work. A worker is one process; its row is its sign of life. A claim is a range of ids, beyond `after_id` up
 -- to `last_id`, that one worker embeds; without a worker it is anybody's. `position` is how far the claims of a round go.

@@ -1,9 +1,7 @@
 -- The nearest-neighbour index of one version's songs. {version_songs} is that version's own table: whole or being built.
 
 -- name: create_index
--- Twice pgvector's usual effort in building: half as much again in time, a quarter less for every search of equal recall.
 CREATE INDEX IF NOT EXISTS {index} ON {version_songs} USING hnsw (embedding halfvec_ip_ops)
-    WITH (ef_construction = 128)
 
 -- name: count_songs
 SELECT count(*) AS songs FROM {version_songs}
@@ -31,15 +29,16 @@ SELECT coalesce(bool_and(pg_index.indisvalid AND pg_index.indisready), false) AS
 FROM pg_index WHERE indexrelid = to_regclass(%(index)s)
 
 -- name: probe_vectors
--- Vectors to measure the index's recall with, a repeatable sample: playlists' texts, which is what searches ask for, and
--- songs' own, half of each where there are so many.
-(SELECT embedding FROM {version_playlists} ORDER BY md5(playlist_id) LIMIT %(limit)s / 2)
+-- Vectors to measure the index's recall with, a repeatable sample of songs' own and of playlists' texts.
+(SELECT false AS text, embedding FROM {version_songs} ORDER BY md5(song_id) LIMIT %(limit)s)
 UNION ALL
-(SELECT embedding FROM {version_songs} ORDER BY md5(song_id) LIMIT %(limit)s / 2)
+(SELECT true, embedding FROM {version_playlists} ORDER BY md5(playlist_id) LIMIT %(limit)s)
 
 -- name: nearest_distances
 -- Negative inner products of the k nearest songs of the version's own table: whole or still being built.
 SELECT embedding <#> %(vector)s AS distance FROM {version_songs} ORDER BY embedding <#> %(vector)s LIMIT %(k)s
 
 -- name: record_quality
-UPDATE vector_sets SET index_recall = %(recall)s, ef_search = %(ef_search)s WHERE version = %(version)s
+UPDATE vector_sets SET
+    index_recall = %(recall)s, ef_search = %(ef_search)s, text_ef_search = %(text_ef_search)s
+WHERE version = %(version)s

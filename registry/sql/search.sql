@@ -5,7 +5,9 @@
 -- No row for a version that is not whole. For the others, in the transaction that asks, how its index is searched: how
 -- far at first; that it goes on until k are found, for so many vectors; whether the planner may do without its order.
 SELECT
-    set_config('hnsw.ef_search', greatest(coalesce(ef_search, %(usual)s), %(k)s)::text, true),
+    set_config('hnsw.ef_search', greatest(
+        coalesce(CASE WHEN %(text)s THEN text_ef_search ELSE ef_search END, %(usual)s), %(k)s
+    )::text, true),
     set_config('hnsw.iterative_scan', 'relaxed_order', true),
     set_config('hnsw.max_scan_tuples', '100000', true),
     set_config('hnsw.scan_mem_multiplier', '8', true),

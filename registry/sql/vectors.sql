@@ -45,7 +45,7 @@ UPDATE vector_sets SET precision = coalesce(precision, %(precision)s) WHERE vers
 INSERT INTO vector_sets (version, dimensions) VALUES ({version}, {dimensions}) ON CONFLICT DO NOTHING
 
 -- name: read_set
-SELECT version, dimensions, attached_at IS NOT NULL AS attached, index_recall, ef_search, precision,
+SELECT version, dimensions, attached_at IS NOT NULL AS attached, index_recall, ef_search, text_ef_search, precision,
     profiles_revision
 FROM vector_sets WHERE version = %(version)s
 

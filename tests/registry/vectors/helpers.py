@@ -29,6 +29,7 @@ class Explaining:
         self._connection = connection
         self.plans: list[dict[str, Any]] = []
         self.transaction = connection.transaction
+        self.pipeline = connection.pipeline
 
     @classmethod
     def around(cls, connection: Connection) -> "tuple[Connection, Explaining]":

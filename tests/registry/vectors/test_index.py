@@ -143,7 +143,7 @@ def test_on_easy_data_a_short_look_finds_all(database: Database, add_version: Ad
     with database.transaction() as connection:
         quality = index.measure(connection, built)
     assert quality.recall >= 0.995
-    assert quality.ef_search == 40
+    assert quality.ef_search == 30
 
 
 def test_on_hard_data_searches_look_farther_and_find_what_was_measured(
@@ -183,11 +183,11 @@ def test_songs_with_equal_vectors_count_as_found_either_way(database: Database, 
 def test_what_was_measured_is_in_the_books(database: Database, add_version: AddVersion) -> None:
     first, second = create(database, add_version()), create(database, add_version())
     with database.transaction() as connection:
-        index.record_quality(connection, first, IndexQuality(recall=0.987, ef_search=120))
+        index.record_quality(connection, first, IndexQuality(recall=0.987, ef_search=120, text_ef_search=200))
         state, other = first.state(connection), second.state(connection)
     assert state is not None
     assert state.index_recall == pytest.approx(0.987)
-    assert state.ef_search == 120
+    assert (state.ef_search, state.text_ef_search) == (120, 200)
     assert other is not None
     assert (other.index_recall, other.ef_search) == (None, None)
 

@@ -88,7 +88,7 @@ def test_a_search_looks_as_far_as_the_books_say(database: Database, add_version:
     probes, found = unit(30, 64, seed=2), {}
     for ef_search in (20, 400):
         with database.transaction() as connection:
-            index.record_quality(connection, built, index.IndexQuality(0.99, ef_search))
+            index.record_quality(connection, built, index.IndexQuality(0.99, 400 - ef_search + 20, ef_search))
             found[ef_search] = [names(connection, built, probe) for probe in probes]
     with database.transaction() as connection:
         true = [{name for name, _ in nearest_songs(connection, built, each, k=20, exact=True)} for each in probes]
