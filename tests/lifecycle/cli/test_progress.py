@@ -54,8 +54,11 @@ def test_there_is_a_line_at_the_beginning_every_half_minute_and_at_the_end(clock
 
 
 def test_a_line_tells_speed_time_left_and_facts_that_are_not_zero(clock: Clock) -> None:
-    told = lines(False, clock, (20, 100, {"workers": 3, "quarantined": 0}), (20, 200, {"workers": 3, "quarantined": 2}))
-    assert told[1] == "Embedding songs for v2: 200 of 400 (50%), 40 s left, 5 songs/s, workers 3, quarantined 2"
+    told = lines(False, clock, (30, 150, {"workers": 3, "quarantined": 0}), (10, 200, {"workers": 1, "quarantined": 2}))
+    assert told[1:] == [
+        "Embedding songs for v2: 150 of 400 (38%), 50 s left, 5 songs/s, workers 3",
+        "Embedding songs for v2: 200 of 400 (50%), 40 s left, 5 songs/s, workers 1, quarantined 2",
+    ]
 
 
 def test_as_json_each_line_is_an_object_with_all_of_it(clock: Clock) -> None:
