@@ -11,6 +11,7 @@ from psycopg import sql
 
 from lifecycle.base_version import ensure_base_version
 from lifecycle.progress import Silent
+from lifecycle.reconcile import playlists, songs
 from lifecycle.workspace import Workspace
 from registry import versions
 from registry.artifacts import ArtifactStore
@@ -112,6 +113,15 @@ def add_version(served: Workspace) -> AddVersion:
             return versions.register(connection, spec, recipe=f"recipe {next(recipes)}", actor="tester").version
 
     return added
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a catalogue that is many times larger than what is worked on at once."""
+    monkeypatch.setattr(songs, "_MOST_SONGS", 7)
+    monkeypatch.setattr(songs, "_FEWEST_SONGS", 3)
+    monkeypatch.setattr(songs, "_WRITE_ROWS", 5)
+    monkeypatch.setattr(playlists, "_PAGE", 2)
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """What tests of reconciling do again and again."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lifecycle.importing import import_file
+from lifecycle.progress import Advance, Silent
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.stages import Stage
@@ -89,6 +91,33 @@ def leave_behind(workspace: Workspace, version: str, *, machine: str, process: i
         crew.claim_finish(connection)
     assert claimed is not None
     return [each.song.song_id for each in claimed[1]]
+
+
+class Told(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class Doing(Silent):
+    """Does something, once, when the first songs have been written."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self.do = do
+        self.done = False
+
+    @contextmanager
+    def task(self, name: str, total: int, *, unit: str | None = None) -> Iterator[Advance]:  # noqa: ARG002
+        def advance(done: int, _total: int | None = None, /, **_facts: int) -> None:
+            if done and not self.done and "songs" in name:
+                self.done = True
+                self.do()
+
+        yield advance
 
 
 class Failing(Encoder):

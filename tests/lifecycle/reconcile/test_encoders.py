@@ -1,12 +1,10 @@
 """The precision of a version is measured once, by whoever has many songs to embed, and followed by all."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from lifecycle.progress import Advance, Silent
+from lifecycle.progress import Silent
 from lifecycle.reconcile import encoders
 from lifecycle.reconcile.encoders import Encoders
 from lifecycle.reconcile.operation import reconcile
@@ -16,7 +14,7 @@ from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 from serving import precision
 from serving.encoder import Encoder
-from tests.lifecycle.reconcile.helpers import AddVersion, state, stored
+from tests.lifecycle.reconcile.helpers import AddVersion, Told, state, stored
 
 
 @pytest.fixture(autouse=True)
@@ -40,18 +38,6 @@ def loaded(monkeypatch: pytest.MonkeyPatch, one_model: None) -> list[str]:  # no
 
     monkeypatch.setattr(Workspace, "load_encoder", noted)
     return asked
-
-
-class Told(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    @contextmanager
-    def task(self, name: str, total: int, *, unit: str | None = None) -> Iterator[Advance]:  # noqa: ARG002
-        yield lambda _done, _total=None, /, **_facts: None
 
 
 def version(workspace: Workspace, name: str) -> ModelVersion:

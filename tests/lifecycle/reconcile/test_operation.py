@@ -1,7 +1,7 @@
 """Reconciling makes a version's vectors match the catalogue, whatever has happened before and meanwhile."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import pytest
 
 from lifecycle.progress import Silent
 from lifecycle.promotion import promote
-from lifecycle.reconcile import playlists, songs
 from lifecycle.reconcile.operation import reconcile, reconcile_all, waiting_songs
 from lifecycle.retiring import retire
 from lifecycle.workspace import Workspace
@@ -19,9 +18,11 @@ from registry.errors import Refused
 from registry.stages import Stage
 from registry.texts import render_song
 from registry.vectors import index
-from serving.encoder import Encoder
+from serving.encoder import Encoder, Matrix
 from tests.lifecycle.reconcile.helpers import (
     AddVersion,
+    Doing,
+    Record,
     add,
     count,
     coverage,
@@ -33,15 +34,6 @@ from tests.lifecycle.reconcile.helpers import (
     stored,
     vector_set,
 )
-
-
-@pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with a catalogue that is many times larger than what is worked on at once."""
-    monkeypatch.setattr(songs, "_MOST_SONGS", 7)
-    monkeypatch.setattr(songs, "_FEWEST_SONGS", 3)
-    monkeypatch.setattr(songs, "_WRITE_ROWS", 5)
-    monkeypatch.setattr(playlists, "_PAGE", 2)
 
 
 def expected(workspace: Workspace, encoder: Encoder, *song_ids: str) -> Mapping[str, np.ndarray]:
@@ -134,6 +126,19 @@ def test_a_text_longer_than_the_model_reads_is_cut_and_embedded(
     assert_same(stored(served, "s50", "s51"), expected(served, encoder, "s50", "s51"))
 
 
+def test_a_playlist_whose_text_has_not_changed_keeps_its_vector(
+    served: Workspace, encoder: Encoder, use: Callable[[object], None], tmp_path: Path
+) -> None:
+    class Wordless(Encoder):
+        def playlists(self, texts: Sequence[str]) -> Matrix:
+            raise AssertionError(f"embedded again: {texts}")
+
+    add(served, tmp_path, member(1, 0))
+    use(Wordless(encoder._model, encoder.spec))
+    assert reconcile(served, "v1", Silent()).profiles == 1
+    assert coverage(served).complete
+
+
 # Nothing there --------------------------------------------------------------------------------------------------------
 
 
@@ -175,6 +180,25 @@ def test_a_new_version_becomes_ready_with_an_index_that_was_measured(
     vectors = vector_set(served, name)
     with served.database.transaction() as connection:
         assert index.is_valid(connection, vectors)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_what_changes_while_it_is_embedded_is_embedded_before_the_version_is_ready(
+    served: Workspace, encoder: Encoder, add_version: AddVersion, tmp_path: Path
+) -> None:
+    change: tuple[Record, ...] = (
+        song(0, description="Changed when its vector was written already."),
+        song(50),
+        {"kind": "removal", "song_id": "s11"},
+        playlist(9),
+        member(50, 9),
+    )
+    name = add_version()
+    reconcile(served, name, Doing(lambda: add(served, tmp_path, *change)))
+    assert stage(served, name) is Stage.READY
+    assert coverage(served, name).complete
+    assert count(served, f"song_vectors_384 WHERE model_version = '{name}'") == 12
+    assert_same(stored(served, "s0", "s50", version=name), expected(served, encoder, "s0", "s50"))
 
 
 def test_a_version_that_was_given_up_is_refused_and_left_out_of_a_sync(

@@ -12,8 +12,7 @@ from lifecycle.reconcile.operation import reconcile
 from lifecycle.workspace import Workspace
 from registry.errors import Refused
 from registry.stages import Stage
-from tests.lifecycle.reconcile.helpers import AddVersion, count, stage
-from tests.lifecycle.reconcile.test_encoders import Told
+from tests.lifecycle.reconcile.helpers import AddVersion, Told, count, stage
 
 
 class Usage(NamedTuple):

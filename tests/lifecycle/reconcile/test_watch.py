@@ -15,8 +15,7 @@ from registry import versions
 from registry.artifacts import ArtifactStore
 from registry.database import open_database
 from registry.settings import RegistrySettings
-from tests.lifecycle.reconcile.helpers import AddVersion, add, coverage, song, stored
-from tests.lifecycle.reconcile.test_encoders import Told
+from tests.lifecycle.reconcile.helpers import AddVersion, Told, add, coverage, song, stored
 
 SOON = 20.0
 """Seconds; without a notice it would take a minute."""

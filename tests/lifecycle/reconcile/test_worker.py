@@ -2,14 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from lifecycle.progress import Advance, Silent
-from lifecycle.reconcile import songs, worker
+from lifecycle.progress import Silent
+from lifecycle.reconcile import worker
 from lifecycle.reconcile.operation import reconcile
 from lifecycle.reconcile.worker import at_work, this_machine
 from lifecycle.workspace import Workspace
@@ -18,32 +16,7 @@ from registry.errors import DatabaseUnavailable, Refused
 from registry.stages import Stage
 from registry.vectors import claims
 from registry.vectors.claims import Crew, Kind, list_workers
-from tests.lifecycle.reconcile.helpers import AddVersion, count, leave_behind, stage, vector_set
-
-
-@pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(songs, "_MOST_SONGS", 3)
-    monkeypatch.setattr(songs, "_FEWEST_SONGS", 3)
-    monkeypatch.setattr(songs, "_WRITE_ROWS", 1)
-
-
-class Doing(Silent):
-    """Does something when songs have been written for the first time."""
-
-    def __init__(self, do: Callable[[], None]) -> None:
-        self.do = do
-        self.done = False
-
-    @contextmanager
-    def task(self, name: str, total: int, *, unit: str | None = None) -> Iterator[Advance]:  # noqa: ARG002
-        def advance(done: int, _total: int | None = None, /, **_facts: int) -> None:
-            if done and not self.done and "songs" in name:
-                self.done = True
-                self.do()
-
-        yield advance
-
+from tests.lifecycle.reconcile.helpers import AddVersion, Doing, count, leave_behind, stage, vector_set
 
 # Dying ----------------------------------------------------------------------------------------------------------------
 
