@@ -177,14 +177,18 @@ def list_all(connection: Connection) -> list[ModelVersion]:
     return [ModelVersion.from_row(row) for row in connection.execute(_SQL["list_all"])]
 
 
+def lock(connection: Connection, version: str) -> Stage:
+    """The stage of a version, which nobody else changes until the transaction ends."""
+    return Stage(_one(connection, "lock_stage", {"version": version})["stage"])
+
+
 def move(connection: Connection, version: str, target: Stage) -> None:
     """Move a version to another stage; its row stays locked until the transaction ends.
 
     Raises:
         IllegalMove: the table of stages does not allow it.
     """
-    row = _one(connection, "lock_stage", {"version": version})
-    check_move(version, Stage(row["stage"]), target)
+    check_move(version, lock(connection, version), target)
     connection.execute(_SQL["set_stage"], {"version": version, "stage": target})
 
 

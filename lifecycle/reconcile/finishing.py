@@ -46,13 +46,15 @@ def show_if_whole(work: Work) -> Coverage:
 
 def _show_if_whole(connection: Connection, work: Work) -> Coverage:
     coverage = work.vectors.coverage(connection)
-    stage = versions.get(connection, work.version.version).stage
-    if coverage.complete and stage is Stage.EMBEDDING:
+    if not coverage.complete:
+        return coverage
+    # Of several workers one takes the version further, and the others wait for that.
+    becoming = versions.lock(connection, work.version.version) is Stage.EMBEDDING
+    if becoming:
         _require_few_quarantined(work, coverage.quarantined, catalogue.counts(connection)["songs"])
-    if coverage.complete:
-        work.vectors.attach(connection)
-        if stage is Stage.EMBEDDING:
-            versions.move(connection, work.version.version, Stage.READY)
+    work.vectors.attach(connection)
+    if becoming:
+        versions.move(connection, work.version.version, Stage.READY)
     return coverage
 
 

@@ -5,6 +5,9 @@ playlists' profiles are brought up to date. Any number of processes may be at it
 killed at any moment, the same call goes on where it stopped.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from lifecycle.progress import Progress
 from lifecycle.reconcile.encoders import Encoders
 from lifecycle.reconcile.finishing import ensure_index, show_if_whole
@@ -16,7 +19,7 @@ from lifecycle.reconcile.worker import at_work
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.database import Connection
-from registry.errors import Refused
+from registry.errors import DatabaseError, Refused
 from registry.stages import GIVEN_UP, Stage
 from registry.vectors.claims import Kind
 from registry.vectors.records import Coverage
@@ -40,7 +43,10 @@ def reconcile(workspace: Workspace, name: str, progress: Progress, *, encoders: 
     """
     version = workspace.database.persist(lambda connection: _open(connection, name))
     vectors, done = VectorSet(version), Reconciled(name)
-    with at_work(workspace.database, vectors, lambda: (done.embedded, done.quarantined)) as crew:
+    with (
+        _unless_given_up(workspace, name),
+        at_work(workspace.database, vectors, lambda: (done.embedded, done.quarantined)) as crew,
+    ):
         work = Work(workspace, version, vectors, encoders or Encoders(workspace, progress), crew, progress, done)
         coverage = _clean_up(work)
         require_room(workspace, coverage.missing, vectors.dimensions, progress)
@@ -89,12 +95,29 @@ def followed(workspace: Workspace) -> list[str]:
 def _open(connection: Connection, name: str) -> ModelVersion:
     """The version, with tables for its vectors, at least in the stage of being embedded."""
     version = versions.get(connection, name)
-    if version.stage in GIVEN_UP:
-        raise Refused(f"{name} is {version.stage}: its vectors are gone for good.", "See `autosort status`.")
+    # Of several workers that find it registered only, one takes it further, and the others wait for that.
+    stage = versions.lock(connection, name) if version.stage is Stage.REGISTERED else version.stage
+    _require_kept(name, stage)
     VectorSet(version).create(connection)
-    if version.stage is Stage.REGISTERED:
+    if stage is Stage.REGISTERED:
         versions.move(connection, name, Stage.EMBEDDING)
     return version
+
+
+def _require_kept(name: str, stage: Stage) -> None:
+    if stage in GIVEN_UP:
+        raise Refused(f"{name} is {stage}: its vectors are gone for good.", "See `autosort status`.")
+
+
+@contextmanager
+def _unless_given_up(workspace: Workspace, name: str) -> Iterator[None]:
+    """Say so if the version was given up meanwhile: its tables are gone, and every query fails."""
+    try:
+        yield
+    except DatabaseError:
+        with workspace.database.transaction() as connection:
+            _require_kept(name, versions.get(connection, name).stage)
+        raise
 
 
 def _clean_up(work: Work) -> Coverage:

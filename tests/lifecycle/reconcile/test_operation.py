@@ -214,6 +214,22 @@ def test_a_version_that_was_given_up_is_refused_and_left_out_of_a_sync(
     assert [(each.version, waiting) for each, waiting in waiting_songs(served)] == [("v1", 0)]
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_a_version_that_was_given_up_while_its_worker_slept_is_said_to_be(
+    served: Workspace, add_version: AddVersion
+) -> None:
+    name = add_version()
+
+    def sleep_while_it_is_retired() -> None:
+        with served.database.transaction() as connection:
+            connection.execute("UPDATE embedding_workers SET seen_at = now() - interval '1 hour'")
+        retire(served, name)
+
+    with pytest.raises(Refused, match="v2 is rejected"):
+        reconcile(served, name, Doing(sleep_while_it_is_retired))
+    assert count(served, "embedding_workers") == 0
+
+
 def test_what_waits_is_told_of_versions_with_and_without_vectors(
     served: Workspace, add_version: AddVersion, tmp_path: Path
 ) -> None:
@@ -227,6 +243,21 @@ def test_what_waits_is_told_of_versions_with_and_without_vectors(
 
 
 # Several at once ------------------------------------------------------------------------------------------------------
+
+
+def test_of_many_that_begin_a_version_at_once_none_is_in_the_others_way(
+    served: Workspace, add_version: AddVersion
+) -> None:
+    together = threading.Barrier(4)
+
+    def run(name: str) -> Stage:
+        together.wait()
+        reconcile(served, name, Silent())
+        return stage(served, name)
+
+    with ThreadPoolExecutor(4) as pool:
+        for name in (add_version(), add_version()):
+            assert list(pool.map(run, [name] * 4)) == [Stage.READY] * 4
 
 
 @pytest.mark.usefixtures("small_chunks")
