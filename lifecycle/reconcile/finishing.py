@@ -45,16 +45,18 @@ def show_if_whole(work: Work) -> Coverage:
 
 
 def _show_if_whole(connection: Connection, work: Work) -> Coverage:
+    name = work.version.version
+    # Of several workers one takes the version further. The others wait for that here, where they hold no table yet.
+    stage = versions.get(connection, name).stage
+    becoming = stage is Stage.EMBEDDING and versions.lock(connection, name) is stage
     coverage = work.vectors.coverage(connection)
     if not coverage.complete:
         return coverage
-    # Of several workers one takes the version further, and the others wait for that.
-    becoming = versions.lock(connection, work.version.version) is Stage.EMBEDDING
     if becoming:
         _require_few_quarantined(work, coverage.quarantined, catalogue.counts(connection)["songs"])
     work.vectors.attach(connection)
     if becoming:
-        versions.move(connection, work.version.version, Stage.READY)
+        versions.move(connection, name, Stage.READY)
     return coverage
 
 

@@ -1,18 +1,22 @@
 """A version becomes ready when nothing is lacking and little was set aside, and not before."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lifecycle.progress import Silent
-from lifecycle.reconcile import finishing
+from lifecycle.reconcile import finishing, operation
 from lifecycle.reconcile.operation import reconcile
 from lifecycle.workspace import Workspace
+from registry.database import Database
 from registry.errors import Refused
 from registry.stages import Stage
 from serving.encoder import Encoder
-from tests.lifecycle.reconcile.helpers import AddVersion, Failing, add, song, stage, state
+from tests.lifecycle.reconcile.helpers import AddVersion, Failing, add, count, song, stage, state
+
+WAITING = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 Use = Callable[[Encoder], None]
 
@@ -71,3 +75,26 @@ def test_a_version_that_serves_goes_on_whatever_is_set_aside(
     use(Failing(encoder, "poison"))
     assert reconcile(served, "v1", Silent()).quarantined == 6
     assert stage(served, "v1") is Stage.LIVE
+
+
+def test_of_two_that_show_a_version_at_once_both_find_it_ready(
+    served: Workspace, add_version: AddVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = add_version()
+    with monkeypatch.context() as patch:
+        patch.setattr(operation, "show_if_whole", lambda _: None)
+        reconcile(served, name, Silent())
+    assert stage(served, name) is Stage.EMBEDDING
+
+    failed: list[object] = []
+    monkeypatch.setattr(Database, "_after_failure", lambda _, attempt: failed.append(attempt))
+    with ThreadPoolExecutor(2) as pool:
+        with served.database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(7120114116)")  # as whoever lays tables out holds it
+            both = [pool.submit(reconcile, served, name, Silent()) for _ in range(2)]
+            while count(served, WAITING) < 2:
+                assert not any(each.done() for each in both)
+        for each in both:
+            each.result()
+    assert stage(served, name) is Stage.READY
+    assert failed == []  # nor did one lose to the other and try again
