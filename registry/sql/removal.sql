@@ -2,7 +2,7 @@
 
 -- name: wait_turn
 -- Postgres detaches one partition of a table at a time. The lock ends with its transaction, so with a killed client too.
-SELECT pg_advisory_xact_lock(7120114117)
+SELECT pg_advisory_xact_lock(7120114118)
 
 -- name: detach
 -- Waits for those who are reading the parent; whoever comes meanwhile waits for nobody and sees the table no more.

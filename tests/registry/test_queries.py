@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import registry.queries
+from registry import migrate
 from registry.queries import load_queries
 
 PACKAGE = Path(registry.queries.__file__).parent
@@ -49,6 +50,14 @@ def test_every_query_that_a_module_asks_for_is_there(room: str) -> None:
     names = _names(room)
     for key in _keys(ast.parse(_module(room).read_text(encoding="utf-8"))):
         assert any(re.fullmatch(_pattern(key), name) for name in names), ast.unparse(key)
+
+
+def test_every_advisory_lock_has_a_number_of_its_own() -> None:
+    texts = [_text(room) for room in ROOMS]
+    taken = [int(number) for text in texts for number in re.findall(r"pg_advisory_xact_lock\((\d+)\)", text)]
+    taken.append(migrate._LOCK)
+    assert len(taken) > 3
+    assert len(set(taken)) == len(taken)
 
 
 def _module(room: str) -> Path:

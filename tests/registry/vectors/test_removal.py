@@ -370,7 +370,7 @@ def test_two_at_once_drop_what_they_were_asked_to(database: Database, two: Two) 
 @pytest.mark.usefixtures("impatient")
 def test_whoever_finds_another_at_it_for_too_long_is_told(database: Database, two: Two) -> None:
     with database.transaction() as other:
-        other.execute("SELECT pg_advisory_xact_lock(7120114117)")
+        other.execute("SELECT pg_advisory_xact_lock(7120114118)")
         with pytest.raises(AlreadyRunning, match="Another command"):
             removal.drop(database, two[1])
     assert not is_gone(database, two[1])
