@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from lifecycle.workspace import Workspace
-from registry import catalogue, pointer, versions
+from registry import catalogue, pointer
 from registry.database import Connection
 from registry.errors import NotFound
 from registry.records import Song
@@ -23,7 +23,7 @@ def match_queries(
     """
     with workspace.database.transaction() as connection:
         answering = _answering(workspace, connection, version)
-        songs = [song for query in queries for song in _find(connection, query)]
+        songs = [song for query in queries for song in find_songs(connection, query)]
         recorded = matcher.look_up(connection, answering, songs)
     results = matcher.match(answering, songs, recorded, top_k=top_k)
     return {
@@ -33,21 +33,18 @@ def match_queries(
     }
 
 
-def _answering(workspace: Workspace, connection: Connection, name: str | None) -> Answering:
-    present = pointer.read(connection)
-    name = name or present.live
-    if name is None:
-        raise NotFound(
-            "No model version is live.", "Run `autosort retrain`, or `autosort sync` to serve the base model."
-        )
-    version = versions.get(connection, name)
-    return Answering.load(
-        connection, version, present.generation, cache(lambda: workspace.load_encoder(version.spec.embedder))
-    )
+def find_songs(connection: Connection, query: str) -> list[Song]:
+    """The songs of the catalogue that a query means, the best known first.
 
-
-def _find(connection: Connection, query: str) -> list[Song]:
+    Raises:
+        NotFound: it means none.
+    """
     songs = catalogue.find_songs(connection, query)
     if not songs:
         raise NotFound(f"No song of the catalogue is called {query[:80]!r}.", "Give its id, title or a part of it.")
     return songs
+
+
+def _answering(workspace: Workspace, connection: Connection, name: str | None) -> Answering:
+    version, generation = pointer.chosen_version(connection, name)
+    return Answering.load(connection, version, generation, cache(lambda: workspace.load_encoder(version.spec.embedder)))

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from lifecycle.matching import find_songs
 from lifecycle.workspace import Workspace
-from registry import catalogue, pointer, versions
+from registry import catalogue, pointer
 from registry.database import Connection
 from registry.errors import BadInput, NotFound
 from registry.records import Playlist, Song, SongId
 from registry.texts import render_playlist, render_song
-from registry.vectors.search import PlaylistFilter, SongFilter, Vector, nearest_playlists, nearest_songs
+from registry.vectors.records import Vector
+from registry.vectors.search import PlaylistFilter, SongFilter, nearest_playlists, nearest_songs
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 
@@ -90,31 +92,21 @@ def _understand(workspace: Workspace, question: Question, name: str | None) -> _
         version, generation = _version(connection, name)
         if question.like is None:
             return _Asked(version, generation, None, None)
-        song = _find(connection, question.like)
+        song = find_songs(connection, question.like)[0]
         recorded = VectorSet(version).song_vectors(connection, [song.song_id])
     return _Asked(version, generation, song, recorded.get(song.song_id))
 
 
 def _version(connection: Connection, name: str | None) -> tuple[ModelVersion, int]:
     """The named or the live version, and the generation of the live pointer."""
-    present = pointer.read(connection)
-    name = name or present.live
-    if name is None:
-        raise NotFound(
-            "No model version is live.", "Run `autosort retrain`, or `autosort sync` to serve the base model."
-        )
-    version = versions.get(connection, name)
+    version, generation = pointer.chosen_version(connection, name)
     state = VectorSet(version).state(connection)
     if state is None or not state.attached:
-        raise NotFound(f"{name} is not whole: nothing can be searched with it yet.", f"Run `autosort reembed {name}`.")
-    return version, present.generation
-
-
-def _find(connection: Connection, query: str) -> Song:
-    songs = catalogue.find_songs(connection, query, limit=1)
-    if not songs:
-        raise NotFound(f"No song of the catalogue is called {query[:80]!r}.", "Give its id, title or a part of it.")
-    return songs[0]
+        raise NotFound(
+            f"{version.version} is not whole: nothing can be searched with it yet.",
+            f"Run `autosort reembed {version.version}`.",
+        )
+    return version, generation
 
 
 def _vector(workspace: Workspace, question: Question, asked: _Asked) -> Vector:

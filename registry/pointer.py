@@ -9,9 +9,10 @@ from psycopg.types.json import Jsonb
 
 from registry import versions
 from registry.database import Connection
-from registry.errors import PointerMoved
+from registry.errors import NotFound, PointerMoved
 from registry.queries import load_queries
 from registry.stages import Stage, check_move
+from registry.versions import ModelVersion
 
 _SQL = load_queries("pointer")
 
@@ -58,6 +59,21 @@ def read(connection: Connection) -> Pointer:
     if row is None:  # the migration writes the row and nothing deletes it
         raise PointerMoved("The live pointer's row is gone.", "Restore it from a backup of the database.")
     return Pointer.from_row(row)
+
+
+def chosen_version(connection: Connection, name: str | None) -> tuple[ModelVersion, int]:
+    """The named version, or the live one, and the pointer's generation.
+
+    Raises:
+        NotFound: there is no such version, or none is live.
+    """
+    present = read(connection)
+    name = name or present.live
+    if name is None:
+        raise NotFound(
+            "No model version is live.", "Run `autosort retrain`, or `autosort sync` to serve the base model."
+        )
+    return versions.get(connection, name), present.generation
 
 
 def lock(connection: Connection) -> Pointer:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from registry.errors import IllegalMove
+from registry.errors import IllegalMove, Refused
 
 
 class Stage(StrEnum):
@@ -45,3 +45,9 @@ def check_move(version: str, present: Stage, target: Stage) -> None:
             f"{version} is {present} and cannot become {target}.",
             f"From {present} it can become: {allowed}.",
         )
+
+
+def require_kept(version: str, stage: Stage) -> None:
+    """Raise `Refused` if a version was given up."""
+    if stage in GIVEN_UP:
+        raise Refused(f"{version} is {stage}: its vectors are gone for good.", "See `autosort status`.")

@@ -19,8 +19,8 @@ from lifecycle.reconcile.worker import at_work
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.database import Connection
-from registry.errors import DatabaseError, Refused
-from registry.stages import GIVEN_UP, Stage
+from registry.errors import DatabaseError
+from registry.stages import GIVEN_UP, Stage, require_kept
 from registry.vectors.claims import Kind
 from registry.vectors.records import Coverage
 from registry.vectors.vector_set import VectorSet
@@ -97,16 +97,11 @@ def _open(connection: Connection, name: str) -> ModelVersion:
     version = versions.get(connection, name)
     # Of several workers that find it registered only, one takes it further, and the others wait for that.
     stage = versions.lock(connection, name) if version.stage is Stage.REGISTERED else version.stage
-    _require_kept(name, stage)
+    require_kept(name, stage)
     VectorSet(version).create(connection)
     if stage is Stage.REGISTERED:
         versions.move(connection, name, Stage.EMBEDDING)
     return version
-
-
-def _require_kept(name: str, stage: Stage) -> None:
-    if stage in GIVEN_UP:
-        raise Refused(f"{name} is {stage}: its vectors are gone for good.", "See `autosort status`.")
 
 
 @contextmanager
@@ -116,7 +111,7 @@ def _unless_given_up(workspace: Workspace, name: str) -> Iterator[None]:
         yield
     except DatabaseError:
         with workspace.database.transaction() as connection:
-            _require_kept(name, versions.get(connection, name).stage)
+            require_kept(name, versions.get(connection, name).stage)
         raise
 
 

@@ -8,7 +8,8 @@ ALTER TABLE vector_sets
     ADD COLUMN ef_search integer,
     ADD COLUMN text_ef_search integer,
     ADD CONSTRAINT vector_sets_precision_known CHECK (precision IN ('fp32', 'bf16', 'fp16')),
-    ADD CONSTRAINT vector_sets_ef_search_in_range CHECK (ef_search BETWEEN 1 AND 1000 AND text_ef_search BETWEEN 1 AND 1000);
+    ADD CONSTRAINT vector_sets_ef_search_in_range
+        CHECK (ef_search BETWEEN 1 AND 1000 AND text_ef_search BETWEEN 1 AND 1000);
 
 -- Sharing the work. A worker is one process; its row is its sign of life. A claim is a range of ids, beyond `after_id` up
 -- to `last_id`, that one worker embeds; without a worker it is anybody's. `position` is how far the claims of a round go.
@@ -64,7 +65,7 @@ CREATE INDEX songs_language ON songs (lower(language));
 CREATE INDEX playlists_genre ON playlists (lower(genre));
 CREATE INDEX playlists_owner ON playlists (lower(owner));
 
--- Keeping versions. A pinned one is not retired; nor is one that a server holds in memory.
+-- Keeping versions. A pinned one is not retired; nor is one that a server answers with.
 CREATE TABLE pins (
     version   text PRIMARY KEY REFERENCES model_versions,
     actor     text NOT NULL,

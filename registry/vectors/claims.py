@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 import psutil
 
 from registry.database import Connection
-from registry.errors import Refused
 from registry.queries import load_queries
-from registry.stages import GIVEN_UP
+from registry.stages import Stage, require_kept
 from registry.vectors.records import PendingPlaylist, PendingSong
 from registry.vectors.vector_set import VectorSet
 
@@ -82,8 +81,8 @@ class Crew:
             Refused: the version was given up.
         """
         held = connection.execute(_SQL["hold_stage"], self._named).fetchone()
-        if held and held["stage"] in GIVEN_UP:
-            raise Refused(f"{self._vectors.version} is {held['stage']}: its vectors are gone for good.")
+        if held:
+            require_kept(self._vectors.version, Stage(held["stage"]))
         rows = connection.execute(_SQL["workers_here"], {**self._named, **self._place}).fetchall()
         dead = [row["worker"] for row in rows if not psutil.pid_exists(row["process"])]
         connection.execute(_SQL["forget"], {"workers": dead})

@@ -75,7 +75,7 @@ class FreshProfile:
     playlist_id: str
     revision: int
     text_hash: bytes
-    embedding: npt.NDArray[np.float32] | None
+    embedding: Vector | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class StoredProfile:
     """A playlist as a version knows it. Vectors have length 1 and the version's dimensions."""
 
     playlist: Playlist
-    embedding: npt.NDArray[np.float32]
-    centroid: npt.NDArray[np.float32] | None
+    embedding: Vector
+    centroid: Vector | None
     song_count: int
     acoustic: dict[str, float]

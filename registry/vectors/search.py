@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from pgvector import HalfVector
 
 from registry.database import Connection
 from registry.errors import BadInput
 from registry.queries import load_queries
+from registry.vectors.records import Vector
 from registry.vectors.vector_set import VectorSet
 
-Vector = npt.NDArray[np.float32]
 Neighbours = list[tuple[str, float]]
 
 _SQL = load_queries("search")

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pgvector import HalfVector
 from psycopg import sql
 from psycopg.errors import UniqueViolation
@@ -155,7 +154,7 @@ class VectorSet:
         row = connection.execute(self.query("coverage")).fetchone()
         return Coverage(**(row or {}))
 
-    def song_vectors(self, connection: Connection, song_ids: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def song_vectors(self, connection: Connection, song_ids: Sequence[str]) -> dict[str, Vector]:
         """The vectors of those of these songs that have a current one."""
         rows = connection.execute(self.query("song_vectors"), {"song_ids": list(song_ids)})
         return {row["song_id"]: _array(row["embedding"]) for row in rows}
@@ -219,5 +218,5 @@ def _stored_profile(row: dict[str, Any]) -> StoredProfile:
     )
 
 
-def _array(vector: HalfVector) -> npt.NDArray[np.float32]:
+def _array(vector: HalfVector) -> Vector:
     return np.asarray(vector.to_numpy(), dtype=np.float32)
