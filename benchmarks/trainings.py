@@ -18,7 +18,7 @@ from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.evaluation import build_report, dataset_regimes, embedding_scores, outcomes_of
 from lifecycle.gate import Decision, Evidence, decide
-from lifecycle.gate_policy import GatePolicy
+from lifecycle.gate.policy import GatePolicy
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
 from lifecycle.progress import Silent
 from lifecycle.sample.library import generate_library, write_jsonl

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.base_version import ensure_base_version
-from lifecycle.gate import Decision
+from lifecycle.gate.decision import Decision
 from lifecycle.golden.file import GOLDEN_FILE
 from lifecycle.importing import ImportReport, import_file
 from lifecycle.matching import match_queries
 from lifecycle.progress import Progress
-from lifecycle.promotion import Moved, preview, promote, roll_back
+from lifecycle.promotion import Moved, preview, promote
 from lifecycle.retrain import Retrained, retrain
+from lifecycle.rollback import roll_back
 from lifecycle.sample.golden import write_golden
 from lifecycle.sample.library import SampleLibrary, generate_library, write_jsonl
 from lifecycle.workspace import Workspace

@@ -9,6 +9,7 @@ from registry import catalogue, pointer
 from registry.database import Connection
 from registry.errors import NotFound
 from registry.records import Song
+from registry.versions import ModelVersion
 from serving import matcher
 from serving.matcher import Answering
 
@@ -22,7 +23,7 @@ def match_queries(
         NotFound: a query finds no song, no version is live, or the named one does not exist or is not whole.
     """
     with workspace.database.transaction() as connection:
-        answering = _answering(workspace, connection, version)
+        answering = answering_of(workspace, connection, *pointer.chosen_version(connection, version))
         songs = [song for query in queries for song in find_songs(connection, query)]
         recorded = matcher.look_up(connection, answering, songs)
     results = matcher.match(answering, songs, recorded, top_k=top_k)
@@ -45,6 +46,10 @@ def find_songs(connection: Connection, query: str) -> list[Song]:
     return songs
 
 
-def _answering(workspace: Workspace, connection: Connection, name: str | None) -> Answering:
-    version, generation = pointer.chosen_version(connection, name)
+def answering_of(workspace: Workspace, connection: Connection, version: ModelVersion, generation: int = 0) -> Answering:
+    """A version with its playlists; its encoder is loaded when it is first needed.
+
+    Raises:
+        NotFound: the version has no whole set of vectors.
+    """
     return Answering.load(connection, version, generation, cache(lambda: workspace.load_encoder(version.spec.embedder)))

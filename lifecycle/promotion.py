@@ -1,32 +1,54 @@
-"""Moving the live pointer: promote through the gate, roll back."""
+"""Making a version live, through the gate."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from lifecycle import gate
-from lifecycle.gate_policy import GatePolicy, read_policy
+from lifecycle.following import Followed, prepare_servers, stop_preparing
+from lifecycle.gate.decision import Decision, decide, require_open
+from lifecycle.gate.evidence import Evidence, Trial
+from lifecycle.gate.policy import GatePolicy, read_policy
+from lifecycle.parallel import findings
+from lifecycle.parallel.findings import Findings
 from lifecycle.progress import Progress
-from lifecycle.reconcile.operation import reconcile
 from lifecycle.workspace import Workspace
-from registry import catalogue, pointer, versions
+from registry import catalogue, pointer, servers, versions
 from registry.database import Connection, actor
 from registry.errors import BadInput, PointerMoved, Refused
+from registry.parallel_runs import Kind
 from registry.pointer import Pointer
-from registry.stages import GIVEN_UP, SERVABLE, Stage
+from registry.stages import GIVEN_UP, SERVABLE
 from registry.vectors import index
-from registry.vectors.records import Coverage
+from registry.vectors.search import uses_index
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 
 
 @dataclass(frozen=True)
 class Moved:
-    """Where the pointer stands after a command, and what decided it; `moved` is false if it stood there before."""
+    """Where the pointer stands after a command, and what decided it; `moved` is false if it stood there before.
+
+    Attributes:
+        committed_at: when the move was committed, by the monotonic clock.
+        locked_seconds: for how long the pointer's row was locked.
+        followed: how servers followed, if that was waited for.
+    """
 
     pointer: Pointer
     moved: bool
-    decision: gate.Decision | None = None
+    decision: Decision | None = None
+    committed_at: float = 0.0
+    locked_seconds: float = 0.0
+    followed: Followed | None = None
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What was found of a candidate before anything is locked, as that takes time."""
+
+    policy: GatePolicy
+    trial: Trial | None
+    parallel: Findings | None
 
 
 def promote(
@@ -39,6 +61,9 @@ def promote(
     asked: float | None = None,
 ) -> Moved:
     """Make a version live, if the gate allows it: pointer, stages and audit row in one transaction.
+
+    Servers load the version first. What it lacks of evidence is made now: its evaluation, and a parallel run on songs
+    of the catalogue if none with the live version found enough.
 
     Args:
         force: go live although a rule that may be waived failed; needs a reason, which the audit log keeps.
@@ -56,30 +81,18 @@ def promote(
         before = pointer.read(connection)
         version = versions.get(connection, name)
     if before.live == name:
-        _refuse_if_raced(before, name, asked)
+        refuse_if_raced(before, name, asked)
         return Moved(before, moved=False)
-    with workspace.database.transaction() as connection:
-        catalogue.refresh_texts(connection)
-        _require_servable(connection, version)
-    workspace.artifacts.verified(version.spec.embedder.artifact)
-    policy, trial = _tried_out(workspace, version, before.live, progress)
-    with workspace.database.transaction() as connection:
-        pointer.lock(connection)
-        decision = gate.decide(_evidence(connection, version, trial), policy)
-        gate.require_open(decision, force=force)
-        after = pointer.move(
-            connection,
-            name,
-            expected=before,
-            action="promote",
-            actor=actor(),
-            reason=reason,
-            evidence={**decision.as_json(), "forced": force and not decision.passed},
-        )
-    return Moved(after, moved=True, decision=decision)
+    shown = _shown(workspace, version, before.live, progress)
+    prepare_servers(workspace.database, name, progress)
+    try:
+        return _decide_and_move(workspace, version, before, shown, force=force, reason=reason)
+    except BaseException:
+        stop_preparing(workspace.database)
+        raise
 
 
-def preview(workspace: Workspace, name: str, progress: Progress) -> gate.Decision:
+def preview(workspace: Workspace, name: str, progress: Progress) -> Decision:
     """What the gate would say of a version now; nothing is moved.
 
     Raises:
@@ -89,63 +102,19 @@ def preview(workspace: Workspace, name: str, progress: Progress) -> gate.Decisio
     with workspace.database.transaction() as connection:
         live = pointer.read(connection).live
         version = versions.get(connection, name)
-        _require_servable(connection, version)
-    workspace.artifacts.verified(version.spec.embedder.artifact)
-    policy, trial = _tried_out(workspace, version, live, progress)
+    shown = _shown(workspace, version, live, progress)
     with workspace.database.transaction() as connection:
-        return gate.decide(_evidence(connection, version, trial), policy)
+        # What runs now would load it before a promotion asks.
+        evidence = replace(_evidence(connection, version, shown), servers=())
+    return decide(evidence, shown.policy)
 
 
-def roll_back(
-    workspace: Workspace,
-    progress: Progress,
-    name: str | None = None,
-    *,
-    now: bool = False,
-    reason: str | None = None,
-    asked: float | None = None,
-) -> Moved:
-    """Make a version that was live before live again: by default the one before this.
-
-    Songs that it lacks are embedded first; with `now` the pointer moves at once and they follow at the next sync.
+def refuse_if_raced(present: Pointer, name: str, asked: float | None) -> None:
+    """Tell an operator who was beaten to it from one who repeats a command that was done.
 
     Raises:
-        Refused: there is nothing to go back to, the version never served, or it was retired.
-        PointerMoved: somebody else moved the pointer while this command ran.
-        ArtifactError: the version's model is missing, unsafe or changed.
+        PointerMoved: the version became live after the operator had asked for it.
     """
-    with workspace.database.transaction() as connection:
-        before = pointer.read(connection)
-        target = name or _previous(connection, before)
-        version = versions.get(connection, target)
-    if before.live == target:
-        _refuse_if_raced(before, target, asked)
-        return Moved(before, moved=False)
-    if version.stage is not Stage.RETAINED:
-        raise Refused(
-            f"{target} is {version.stage}: only a version that was live before can be rolled back to.",
-            f"To make it live: `autosort promote {target}`." if version.stage is Stage.READY else "",
-        )
-    workspace.artifacts.verified(version.spec.embedder.artifact)
-    if not now:
-        _catch_up(workspace, version, progress)
-    with workspace.database.transaction() as connection:
-        pointer.lock(connection)
-        coverage = VectorSet(version).coverage(connection)
-        after = pointer.move(
-            connection,
-            target,
-            expected=before,
-            action="rollback",
-            actor=actor(),
-            reason=reason,
-            evidence={"coverage": asdict(coverage), "now": now},
-        )
-    return Moved(after, moved=True)
-
-
-def _refuse_if_raced(present: Pointer, name: str, asked: float | None) -> None:
-    """Tell an operator who was beaten to it from one who repeats a command that was done."""
     if asked is None:
         return
     running = timedelta(seconds=time.monotonic() - asked)
@@ -155,6 +124,80 @@ def _refuse_if_raced(present: Pointer, name: str, asked: float | None) -> None:
             f"the generation is {present.generation}.",
             "Nothing was changed by this command. See `autosort history`.",
         )
+
+
+def _decide_and_move(
+    workspace: Workspace, version: ModelVersion, before: Pointer, shown: _Shown, *, force: bool, reason: str | None
+) -> Moved:
+    """Gather, decide and move in one transaction; what takes long in it comes before the lock."""
+    with workspace.database.transaction() as connection:
+        evidence = _evidence(connection, version, shown)
+        pointer.lock(connection)
+        locked_at = time.monotonic()
+        decision = decide(replace(evidence, servers=servers.list_alive(connection)), shown.policy)
+        require_open(decision, force=force)
+        after = pointer.move(
+            connection,
+            version.version,
+            expected=before,
+            action="promote",
+            actor=actor(),
+            reason=reason,
+            evidence={**decision.as_json(), "forced": force and not decision.passed},
+        )
+    committed_at = time.monotonic()
+    return Moved(after, True, decision, committed_at, committed_at - locked_at)
+
+
+def _shown(workspace: Workspace, version: ModelVersion, live: str | None, progress: Progress) -> _Shown:
+    with workspace.database.transaction() as connection:
+        catalogue.refresh_texts(connection)
+        _require_servable(connection, version)
+    workspace.artifacts.verified(version.spec.embedder.artifact)
+    # The rules are those that were fixed before the training, whatever gate.toml has become since.
+    training = version.spec.training
+    fixed = GatePolicy.model_validate(training.gate) if training and training.gate else None
+    policy = fixed or read_policy(workspace.settings.home)
+    if live is None or live == version.version:
+        return _Shown(policy, None, None)
+    # Imported here because a rollback must not wait for it.
+    from lifecycle.trial import try_out
+
+    trial = try_out(workspace, version.version, live, policy, progress)
+    return _Shown(policy, trial, _compared(workspace, version.version, live, policy, progress))
+
+
+def _compared(workspace: Workspace, name: str, live: str, policy: GatePolicy, progress: Progress) -> Findings:
+    """What was found on live requests, if that is enough or asked for; else on songs of the catalogue."""
+    from lifecycle.parallel.replay import replay_recent
+
+    with workspace.database.transaction() as connection:
+        known = findings.latest(connection, name, live)
+        songs = catalogue.counts(connection)["songs"]
+    on_requests, replayed = known.get(Kind.LIVE), known.get(Kind.REPLAY)
+    if on_requests and (policy.live_traffic or on_requests.failures.n >= policy.compared_requests):
+        return on_requests
+    if replayed and replayed.failures.n >= min(policy.compared_requests, songs):
+        return replayed
+    run = replay_recent(workspace, name, policy.compared_requests, progress, live)
+    with workspace.database.transaction() as connection:
+        return findings.read(connection, run)
+
+
+def _evidence(connection: Connection, version: ModelVersion, shown: _Shown) -> Evidence:
+    vectors = VectorSet(version)
+    state = vectors.state(connection)
+    return Evidence(
+        candidate=version.version,
+        trial=shown.trial,
+        coverage=vectors.coverage(connection),
+        songs=catalogue.counts(connection)["songs"],
+        index_valid=index.is_valid(connection, vectors),
+        index_used=uses_index(connection, vectors),
+        index_recall=state.index_recall if state else None,
+        artifact_verified=True,  # an artifact that is not has raised before this
+        parallel=shown.parallel,
+    )
 
 
 def _require_servable(connection: Connection, version: ModelVersion) -> None:
@@ -175,71 +218,3 @@ def _require_servable(connection: Connection, version: ModelVersion) -> None:
         f"{coverage.playlists} playlists are still to be embedded.",
         f"Run `autosort reembed {version.version}`, then promote again.",
     )
-
-
-def _tried_out(
-    workspace: Workspace, version: ModelVersion, live: str | None, progress: Progress
-) -> tuple[GatePolicy, gate.Trial | None]:
-    """The rules that a version is judged by, and what it showed; made before anything is locked, as it takes time.
-
-    The rules are those that were fixed before its training, whatever gate.toml has become since.
-    """
-    training = version.spec.training
-    fixed = GatePolicy.model_validate(training.gate) if training and training.gate else None
-    policy = fixed or read_policy(workspace.settings.home)
-    if live is None:
-        return policy, None
-    # Imported here because a rollback must not wait for it.
-    from lifecycle.trial import try_out
-
-    return policy, try_out(workspace, version.version, live, policy, progress)
-
-
-def _evidence(connection: Connection, version: ModelVersion, trial: gate.Trial | None) -> gate.Evidence:
-    vectors = VectorSet(version)
-    state = vectors.state(connection)
-    return gate.Evidence(
-        candidate=version.version,
-        trial=trial,
-        coverage=vectors.coverage(connection),
-        index_valid=index.is_valid(connection, vectors),
-        index_recall=state.index_recall if state else None,
-        artifact_verified=True,  # an artifact that is not has raised before this
-    )
-
-
-def _previous(connection: Connection, present: Pointer) -> str:
-    """The version that a plain rollback goes to.
-
-    Right after a rollback there is none: going "back" again would bring back the version that was just fled from.
-    """
-    last = pointer.last_move(connection)
-    if present.previous is None or last is None:
-        raise Refused("There is no version to roll back to: only one was ever live.", "See `autosort status`.")
-    if last.action == "rollback":
-        raise Refused(
-            f"{present.live} is live because of a rollback from {present.previous} at {last.at:%Y-%m-%d %H:%M:%S} "
-            f"by {last.actor}.",
-            f"To go further back name the version: `autosort rollback VERSION`; to return: "
-            f"`autosort promote {present.previous}`.",
-        )
-    return present.previous
-
-
-def _catch_up(workspace: Workspace, version: ModelVersion, progress: Progress) -> Coverage:
-    """Embed what the version lacks; refuse if something is still missing afterwards."""
-    with workspace.database.transaction() as connection:
-        catalogue.refresh_texts(connection)
-        coverage = VectorSet(version).coverage(connection)
-    if not coverage.complete:
-        progress.say(
-            f"{version.version} lacks {coverage.missing} songs, {coverage.stale} are stale, {coverage.playlists} "
-            "playlists are not current: catching up first (--now moves at once)."
-        )
-        coverage = reconcile(workspace, version.version, progress).coverage or coverage
-    if not coverage.complete:
-        raise Refused(
-            f"{version.version} still lacks {coverage.missing + coverage.stale} songs.",
-            "Run the same command again, or add --now to move at once.",
-        )
-    return coverage

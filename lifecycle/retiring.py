@@ -1,7 +1,7 @@
 """Giving versions up, once nothing needs them any more; and pinning those that must stay."""
 
 from lifecycle.workspace import Workspace
-from registry import pins, pointer, servers, versions
+from registry import parallel_runs, pins, pointer, servers, versions
 from registry.database import Connection, actor
 from registry.errors import ArtifactError, PointerMoved, Refused
 from registry.pointer import Pointer
@@ -118,6 +118,9 @@ def _refuse_if_needed(connection: Connection, present: Pointer, name: str) -> No
             f"{name} was pinned by {pin.actor} at {pin.pinned_at:%Y-%m-%d %H:%M:%S}: {pin.reason}",
             f"If that no longer holds, run `autosort unpin {name}` first.",
         )
+    run = parallel_runs.find_open(connection)
+    if run and name in (run.candidate, run.live):
+        raise Refused(f"{name} takes part in a parallel run.", "`autosort compare stop` ends it.")
     _refuse_if_used(connection, name)
 
 

@@ -17,7 +17,7 @@ from lifecycle.base_version import ensure_base_version
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.evaluation import Report, evaluate_version
-from lifecycle.gate_policy import GatePolicy, read_policy
+from lifecycle.gate.policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import reconcile_all
 from lifecycle.tracking import Tracking, tracked

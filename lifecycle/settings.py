@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from registry.errors import BadInput
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _parted(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class LifecycleSettings(BaseSettings):
@@ -24,6 +28,9 @@ class LifecycleSettings(BaseSettings):
             (`AUTOSORT_BASE_FOLDER`).
         budget: what may be spent in a calendar month, by UTC, in dollars (`AUTOSORT_BUDGET`).
         tracking: whether retrainings are tracked with Weights & Biases where it is installed (`AUTOSORT_TRACKING`).
+        bake_minutes: how long after its promotion a version is watched (`AUTOSORT_BAKE_MINUTES`).
+        auto_rollback: whether a version that does worse then is rolled back by itself (`AUTOSORT_AUTO_ROLLBACK`).
+        webhooks: addresses that are told of it, parted by commas (`AUTOSORT_WEBHOOKS`).
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
@@ -36,6 +43,9 @@ class LifecycleSettings(BaseSettings):
     local_price: Dollars = 0.0
     budget: Dollars = 30.0
     tracking: Literal["auto", "off"] = "auto"
+    bake_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+    auto_rollback: bool = False
+    webhooks: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parted)] = ()
 
 
 def read_settings() -> LifecycleSettings:

@@ -1,11 +1,13 @@
 """What there is and how it stands: versions, stages, coverage, the live pointer, what is set aside."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from lifecycle.workspace import Workspace
-from registry import catalogue, pins, pointer, servers, versions
+from registry import catalogue, parallel_runs, pins, pointer, servers, versions
 from registry.database import Connection
+from registry.errors import NotFound
 from registry.stages import GIVEN_UP
 from registry.vectors.claims import WorkerStanding, list_workers
 from registry.vectors.vector_set import VectorSet, list_quarantine
@@ -25,11 +27,33 @@ def read_status(workspace: Workspace) -> dict[str, Any]:
             "versions": _versions(connection, counts["songs"]),
             "catalogue": counts,
             "quarantine": [{**row, "since": row["since"].isoformat()} for row in list_quarantine(connection)],
-            "servers": [_server(each) for each in servers.list_alive(connection)],
+            "servers": [_server(each, present.generation) for each in servers.list_alive(connection)],
+            "parallel_run": _run(parallel_runs.find_open(connection)),
             "workers": [_worker(each) for each in list_workers(connection)],
             "database": workspace.database.name,
             "home": str(workspace.settings.home),
         }
+
+
+def read_served_at(workspace: Workspace, moment: datetime) -> dict[str, Any]:
+    """Which version was live at a moment, by which act, and until when.
+
+    Raises:
+        NotFound: none was.
+    """
+    with workspace.database.transaction() as connection:
+        found = pointer.served_at(connection, moment)
+    if found is None:
+        raise NotFound(f"Nothing was live at {moment.isoformat(sep=' ')}.", "`autosort history` lists every move.")
+    entry, until = found
+    return {
+        "moment": moment.isoformat(),
+        "version": entry.version,
+        "since": entry.at.isoformat(),
+        "until": until.isoformat() if until else None,
+        "generation": entry.generation,
+        "move": {**asdict(entry), "at": entry.at.isoformat()},
+    }
 
 
 def read_history(workspace: Workspace, *, limit: int) -> list[dict[str, Any]]:
@@ -59,16 +83,26 @@ def _version(connection: Connection, version: ModelVersion, songs: int, pin: pin
     }
 
 
+def _run(run: parallel_runs.ParallelRun | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    shares = {"sample": run.sample, "canary": run.canary}
+    return {"candidate": run.candidate, "live": run.live, **shares, "started_at": run.started_at.isoformat()}
+
+
 def _worker(worker: WorkerStanding) -> dict[str, Any]:
     speed = worker.embedded / worker.seconds if worker.seconds else 0.0
     return {**asdict(worker), "seconds": round(worker.seconds, 1), "songs_per_second": round(speed, 1)}
 
 
-def _server(server: servers.Server) -> dict[str, Any]:
+def _server(server: servers.Server, generation: int) -> dict[str, Any]:
     return {
         "server": server.server,
         "version": server.version,
         "generation": server.generation,
+        "follows": server.generation == generation,
+        "warm": list(server.warm),
+        "problem": server.problem,
         "started_at": server.started_at.isoformat(),
         "seen_at": server.seen_at.isoformat(),
     }

@@ -6,8 +6,8 @@ from typing import Any
 
 from lifecycle.comparison import Comparison, compare
 from lifecycle.evaluation import dataset_of, evaluate_version
-from lifecycle.gate import GenreLift, OverallLift, Trial, UnseenLift
-from lifecycle.gate_policy import GatePolicy
+from lifecycle.gate.evidence import GenreLift, OverallLift, Trial, UnseenLift
+from lifecycle.gate.policy import GatePolicy
 from lifecycle.golden.report import golden_report
 from lifecycle.outcomes import Outcomes
 from lifecycle.progress import Progress

@@ -42,6 +42,10 @@ class ArtifactStore:
             (Path(draft) / digest).rename(target)
         return digest
 
+    def size(self, digest: str) -> int:
+        """Bytes of an artifact; 0 if it is not there."""
+        return sum(path.stat().st_size for path in (self._folder / digest).rglob("*") if path.is_file())
+
     def verified(self, digest: str) -> Path:
         """The folder of an artifact whose bytes have just been found to be the registered ones.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from registry.database import Connection
@@ -109,6 +110,17 @@ def songs_by_id(connection: Connection, song_ids: Iterable[str]) -> dict[SongId,
     """The songs of these ids that exist."""
     rows = connection.execute(_SQL["songs_by_id"], {"song_ids": list(song_ids)})
     return {SongId(row["song_id"]): song_from_row(row) for row in rows}
+
+
+def recent_songs(connection: Connection, *, limit: int) -> list[Song]:
+    """The songs that were imported last, or that users spoke of last, the latest first."""
+    return [song_from_row(row) for row in connection.execute(_SQL["recent_songs"], {"limit": limit})]
+
+
+def count_verdicts(connection: Connection, since: datetime, until: datetime) -> tuple[int, int]:
+    """Of the feedback given within a time: how much rejects, and how much there is."""
+    row = connection.execute(_SQL["count_verdicts"], {"since": since, "until": until}).fetchone()
+    return (row["rejected"], row["judgements"]) if row else (0, 0)
 
 
 def memberships_of(connection: Connection, song_ids: Iterable[str]) -> dict[str, set[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from registry import versions
+from registry import parallel_runs, versions
 from registry.database import Connection
 from registry.errors import NotFound, PointerMoved
 from registry.queries import load_queries
@@ -19,15 +19,21 @@ _SQL = load_queries("pointer")
 
 @dataclass(frozen=True)
 class Pointer:
-    """Which version is live. `generation` grows by one with every move."""
+    """Which version is live. `generation` grows by one with every move.
+
+    Attributes:
+        candidate: waits for its promotion.
+        preparing: is being promoted: servers are to hold it ready.
+        age: time since the last move, by the database's clock.
+    """
 
     generation: int
     live: str | None
     previous: str | None
     candidate: str | None
+    preparing: str | None
     moved_at: datetime | None
     age: timedelta | None
-    """Time since the last move, by the database's clock."""
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Pointer":
@@ -114,6 +120,7 @@ def move(
     if expected.live is not None:
         versions.move(connection, expected.live, Stage.RETAINED)
     versions.move(connection, version, Stage.LIVE)
+    parallel_runs.end_open(connection)  # it compared with a version that is live no more
     _audit(connection, action, version, expected.live, actor, reason, evidence)
     return read(connection)
 
@@ -121,6 +128,11 @@ def move(
 def set_candidate(connection: Connection, version: str | None) -> None:
     """Name the version that waits for its promotion, or none."""
     connection.execute(_SQL["set_candidate"], {"version": version})
+
+
+def set_preparing(connection: Connection, version: str | None) -> None:
+    """Have servers hold a version ready, beside those that they hold anyway; `None` for no other one."""
+    connection.execute(_SQL["set_preparing"], {"version": version})
 
 
 def audit(
@@ -145,6 +157,15 @@ def last_move(connection: Connection) -> AuditEntry | None:
     """The act that made the live version live."""
     row = connection.execute(_SQL["last_move"]).fetchone()
     return AuditEntry.from_row(row) if row else None
+
+
+def served_at(connection: Connection, moment: datetime) -> tuple[AuditEntry, datetime | None] | None:
+    """The act by which a version was live at a moment, and when the next move ended that; None if nothing was live."""
+    row = connection.execute(_SQL["served_at"], {"moment": moment}).fetchone()
+    if row is None:
+        return None
+    until = row.pop("until")
+    return AuditEntry.from_row(row), until
 
 
 def last_promotion(connection: Connection, version: str) -> AuditEntry | None:

@@ -1,6 +1,6 @@
 """Servers' heartbeats: which server answers with which version, as of a few seconds ago."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from registry.database import Connection
@@ -19,20 +19,34 @@ class Server:
     Attributes:
         version: what it answers with; `None` while it has nothing to answer with.
         generation: of the live pointer when it took that version.
+        warm: versions that it holds in memory, ready to answer; that one among them.
+        problem: why it does not answer with the live version, or cannot hold another one, if so.
         age: time since its last heartbeat, by the database's clock.
     """
 
     server: str
     version: str | None
     generation: int | None
+    warm: tuple[str, ...]
+    problem: str | None
     started_at: datetime
     seen_at: datetime
     age: timedelta
 
 
-def beat(connection: Connection, server: str, version: str | None, generation: int | None) -> None:
-    """Write down that a server is alive and what it answers with; servers silent for an hour are forgotten."""
-    connection.execute(_SQL["beat"], {"server": server, "version": version, "generation": generation})
+@dataclass(frozen=True)
+class Standing:
+    """What a server says of itself."""
+
+    version: str | None = None
+    generation: int | None = None
+    warm: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def beat(connection: Connection, server: str, standing: Standing) -> None:
+    """Write down that a server is alive and how it stands; servers silent for an hour are forgotten."""
+    connection.execute(_SQL["beat"], {"server": server, **asdict(standing), "warm": list(standing.warm)})
     connection.execute(_SQL["delete_old"])
 
 
@@ -43,7 +57,8 @@ def forget(connection: Connection, server: str) -> None:
 
 def list_alive(connection: Connection) -> list[Server]:
     """The servers whose last heartbeat is younger than `ALIVE`, by name."""
-    return [Server(**row) for row in connection.execute(_SQL["list_alive"], {"alive": ALIVE})]
+    rows = connection.execute(_SQL["list_alive"], {"alive": ALIVE})
+    return [Server(**{**row, "warm": tuple(row["warm"])}) for row in rows]
 
 
 def using(connection: Connection, version: str) -> list[Server]:

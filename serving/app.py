@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -11,12 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
 from registry.settings import RegistrySettings
-from serving import matcher
-from serving.answering import AnsweringMiddleware
-from serving.encoder import Encoder
+from serving.answering import AnsweringMiddleware, Chosen
+from serving.live_matching import Asked
 from serving.matcher import Answering
 from serving.problems import NothingLive, install_error_handlers
-from serving.requested import Requested, RequestedSongs
 from serving.schemas import (
     EmbedRequest,
     HealthResponse,
@@ -25,8 +22,8 @@ from serving.schemas import (
     MatchResponse,
     Problem,
 )
+from serving.service import Service
 from serving.settings import ServingSettings
-from serving.slot import VersionSlot
 
 
 def create_app(registry: RegistrySettings | None = None, settings: ServingSettings | None = None) -> FastAPI:
@@ -38,18 +35,11 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened: AbstractContextManager[Database] = open_database(registry)
         database = await run_in_threadpool(opened.__enter__)
-        slot = VersionSlot(
-            database,
-            lambda spec: Encoder.load(artifacts, spec, device=settings.device),
-            poll_seconds=settings.poll_seconds,
-        )
-        requested = RequestedSongs(database, slot)
         try:
-            await run_in_threadpool(slot.start)
-            app.state.slot, app.state.requested = slot, requested
+            service = Service(database, artifacts, settings)
+            app.state.service = await run_in_threadpool(service.__enter__)
             yield
-            await run_in_threadpool(requested.close)
-            await run_in_threadpool(slot.stop)
+            await run_in_threadpool(service.__exit__)
         finally:
             await run_in_threadpool(opened.__exit__, None, None, None)
 
@@ -60,54 +50,46 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
     return app
 
 
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
 async def _answering(request: Request) -> Answering:
-    held: Answering | None = request.state.answering
-    if held is None:
-        raise NothingLive(request.app.state.slot.problem)
-    return held
+    chosen: Chosen = request.state.chosen
+    if chosen.refusal is not None:
+        raise chosen.refusal
+    if chosen.answering is None:
+        raise NothingLive(_service(request).slot.problem)
+    return chosen.answering
 
 
 Held = Annotated[Answering, Depends(_answering)]
 
 
-@dataclass(frozen=True)
-class _Asked:
-    body: MatchRequest
-    requested: Requested
+async def _asked(body: MatchRequest, request: Request, answering: Held) -> Asked:
+    chosen: Chosen = request.state.chosen
+    requested = await _service(request).requested.look_up(answering, body.songs)
+    return Asked(body, answering, chosen.standing, chosen.user, requested)
 
 
-async def _asked(body: MatchRequest, request: Request, answering: Held) -> _Asked:
-    requested: RequestedSongs = request.app.state.requested
-    return _Asked(body, await requested.look_up(answering, body.songs))
-
-
-LookedUp = Annotated[_Asked, Depends(_asked)]
+LookedUp = Annotated[Asked, Depends(_asked)]
 
 
 def _add_endpoints(app: FastAPI) -> None:
     @app.post("/embed")
     def embed(body: EmbedRequest, answering: Held) -> list[list[float]]:
-        """Vectors of texts, of length 1, by the live version."""
+        """Vectors of texts, of length 1."""
         encoder = answering.encoder()
         encode = encoder.playlists if body.prompt_name == "query" else encoder.songs
         vectors: list[list[float]] = encode(body.texts).tolist()
         return vectors
 
-    @app.post("/match", responses={404: {"model": Problem}})
-    def match(asked: LookedUp, answering: Held) -> MatchResponse:
-        """The playlists that songs belong in, by the live version."""
+    @app.post("/match", responses={404: {"model": Problem}}, response_model_exclude_unset=True)
+    def match(asked: LookedUp, request: Request) -> MatchResponse:
+        """The playlists that songs belong in."""
         # No connection is held from here on: embedding may have to wait for its turn.
-        songs, recorded = asked.requested.songs, asked.requested.recorded
-        results = matcher.match(answering, songs, recorded, top_k=asked.body.top_k)
-        for named, result in zip(asked.body.songs, results, strict=True):
-            result["song"]["song_id"] = named.song_id
-        return MatchResponse.model_validate(
-            {
-                "model_version": answering.version.version,
-                "generation": answering.generation,
-                "results": results,
-            }
-        )
+        return MatchResponse.model_validate(_service(request).matching.answer(asked))
 
     @app.get("/live")
     async def live(answering: Held) -> LiveResponse:
@@ -122,4 +104,4 @@ def _add_endpoints(app: FastAPI) -> None:
     @app.get("/ready")
     async def ready(request: Request, _: Held) -> HealthResponse:
         """Whether requests can be answered; also tells why a newer version could not be taken up, if so."""
-        return HealthResponse(status="ok", problem=request.app.state.slot.problem)
+        return HealthResponse(status="ok", problem=_service(request).slot.problem)

@@ -1,6 +1,7 @@
 """The songs of a request and what the database knows of them, read without keeping other requests waiting."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,16 +14,17 @@ from serving.matcher import Answering, Recorded
 from serving.schemas import SongRequest
 from serving.slot import VersionSlot
 
-_THREADS = 6
-"""Fewer than a `Database` has connections, so that the slot's look at the pointer always finds one."""
+_THREADS = 5
+"""Fewer than a `Database` has connections: the slot, the heartbeat and the shadow always find one."""
 
 
 @dataclass(frozen=True)
 class Requested:
-    """Songs in the order of the request, with what is on record of those of the catalogue."""
+    """Songs in the order of the request, with what is on record of those of the catalogue, read in so many seconds."""
 
     songs: list[Song]
     recorded: Recorded
+    seconds: float = 0.0
 
 
 class RequestedSongs:
@@ -40,28 +42,34 @@ class RequestedSongs:
             NotFound: an id is not in the catalogue.
             DatabaseUnavailable: the catalogue is needed and cannot be reached.
         """
-        song_ids = [each.song_id for each in asked if each.song_id is not None]
+        if not _song_ids(asked):
+            return self.read(answering, asked)
+        self._check_reachable()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, answering, asked)
+
+    def read(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
+        """The same in the caller's own thread."""
+        song_ids = _song_ids(asked)
         if not song_ids:
             return Requested(_in_order(asked, []), Recorded({}, {}))
-        self._check_reachable()
-        known, recorded = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._read, answering, song_ids
-        )
-        return Requested(_in_order(asked, known), recorded)
+        self._check_reachable()  # again: it may have gone while this waited for a thread
+        begun = time.perf_counter()
+        with self._database.transaction() as connection:
+            known = matcher.resolve_songs(connection, song_ids)
+            recorded = matcher.look_up(connection, answering, known)
+        return Requested(_in_order(asked, known), recorded, time.perf_counter() - begun)
 
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown()
 
-    def _read(self, answering: Answering, song_ids: list[str]) -> tuple[list[Song], Recorded]:
-        self._check_reachable()  # again: it may have gone while this waited for a thread
-        with self._database.transaction() as connection:
-            known = matcher.resolve_songs(connection, song_ids)
-            return known, matcher.look_up(connection, answering, known)
-
     def _check_reachable(self) -> None:
         if not self._slot.database_reachable:
             raise unreachable()
+
+
+def _song_ids(asked: Sequence[SongRequest]) -> list[str]:
+    return [each.song_id for each in asked if each.song_id is not None]
 
 
 def _in_order(asked: Sequence[SongRequest], known: Sequence[Song]) -> list[Song]:

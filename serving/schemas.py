@@ -54,13 +54,18 @@ class SongRequest(BaseModel):
 
 
 class MatchRequest(BaseModel):
-    """Songs to find playlists for."""
+    """Songs to find playlists for.
+
+    With `interleave`, during a parallel run, the live version's playlists and the candidate's come by turns: feedback
+    on them then tells which of the two is preferred.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)]
     top_k: Annotated[int, Field(ge=1, le=100)] = 5
     rerank: Literal[False] = False
+    interleave: bool = False
 
 
 class MatchedSong(BaseModel):
@@ -72,7 +77,10 @@ class MatchedSong(BaseModel):
 
 
 class Match(BaseModel):
-    """A playlist; `signals` are each signal's share of the score and add up to it."""
+    """A playlist; `signals` are each signal's share of the score and add up to it.
+
+    `model_version` is who put it there, in an interleaved answer, where scores of two versions cannot be compared.
+    """
 
     playlist_id: str
     name: str
@@ -80,6 +88,7 @@ class Match(BaseModel):
     score: float
     signals: dict[str, float]
     already_in: bool
+    model_version: str | None = None
 
 
 class MatchResult(BaseModel):
@@ -94,6 +103,7 @@ class MatchResponse(BaseModel):
 
     model_version: str
     generation: int
+    interleaved: bool = False
     results: list[MatchResult]
 
 

@@ -1,5 +1,6 @@
 """Commands on the catalogue: import, match, status, history, migrate."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,13 +60,21 @@ def status(as_json: JsonOption = False) -> None:
 
 
 def history(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Entries to show.")] = 20, as_json: JsonOption = False
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Entries to show.")] = 20,
+    at: Annotated[
+        str | None, typer.Option("--at", help='What was live then: "2026-05-03 14:00", in local time.')
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show who did what to which version, when and why."""
-    from lifecycle.status import read_history
+    """Show who did what to which version, when and why; or what was live at a moment."""
+    from lifecycle.status import read_history, read_served_at
     from lifecycle.workspace import open_workspace
 
     with reporting(as_json) as output, open_workspace() as workspace:
+        if at is not None:
+            served = read_served_at(workspace, _moment(at))
+            output.show(served, lambda console: _print_served(console, served))
+            return
         entries = read_history(workspace, limit=limit)
         columns = ("at", "actor", "action", "version", "generation", "reason")
         rows = [_act(entry) for entry in entries]
@@ -81,6 +90,22 @@ def migrate(as_json: JsonOption = False) -> None:
         applied = migrate_database(RegistrySettings())
         said = f"Applied: {', '.join(applied)}." if applied else "The schema is up to date."
         output.show({"applied": applied}, lambda console: console.print(said))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no moment; write it as 2026-05-03T14:00 or 2026-05-03 14:00Z") from None
+
+
+def _print_served(console: Console, served: dict[str, Any]) -> None:
+    move = served["move"]
+    until = f"until {served['until'][:19].replace('T', ' ')}" if served["until"] else "and still is"
+    since = served["since"][:19].replace("T", " ")
+    console.print(f"[bold]{served['version']}[/] was live: since {since}, {until} (generation {served['generation']}).")
+    why = f": {move['reason']}" if move["reason"] else ""
+    console.print(f"{move['action']} by {move['actor']}{why}", markup=False, highlight=False)
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -126,6 +151,12 @@ def _coverage(coverage: dict[str, int] | None) -> str:
     return ", ".join(wrong) or "complete"
 
 
+def _standing(server: dict[str, Any]) -> str:
+    if server["problem"]:
+        return str(server["problem"])
+    return "" if server["follows"] or server["version"] is None else "straggles"
+
+
 def _print_status(console: Console, document: dict[str, Any]) -> None:
     console.print(
         f"live [bold]{document['live'] or 'nothing'}[/] (generation {document['generation']}), previous "
@@ -144,8 +175,17 @@ def _print_status(console: Console, document: dict[str, Any]) -> None:
         at_it = [[each[name] for name in names] for each in document["workers"]]
         console.print(table("Embedding now", ["version", "worker", "embedded", "set aside", "songs/s"], at_it))
     if document["servers"]:
-        answering = [(each["server"], each["version"], each["generation"]) for each in document["servers"]]
-        console.print(table("Servers", ["server", "answers with", "generation"], answering))
+        answering = [
+            (each["server"], each["version"], each["generation"], ", ".join(each["warm"]), _standing(each))
+            for each in document["servers"]
+        ]
+        console.print(table("Servers", ["server", "answers with", "generation", "holds ready", ""], answering))
+    if document["parallel_run"]:
+        run = document["parallel_run"]
+        console.print(
+            f"{run['candidate']} answers beside {run['live']}: {run['sample']:.0%} of the requests in the shadow, "
+            f"{run['canary']:.0%} of the users for real (`autosort compare {run['candidate']}`)"
+        )
     if document["quarantine"]:
         aside = [(each["version"], each["song_id"], each["reason"]) for each in document["quarantine"]]
         console.print(table("Set aside", ["version", "song", "reason"], aside))

@@ -6,7 +6,18 @@ import os
 
 import typer
 
-from lifecycle.cli import library, models, moves, planning, publishing, reporting, searching, service
+from lifecycle.cli import (
+    comparing,
+    keeping,
+    library,
+    models,
+    moves,
+    planning,
+    publishing,
+    reporting,
+    searching,
+    service,
+)
 
 # Libraries draw bars of their own into ours, or onto stdout, unless they are told not to before they are imported.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -31,11 +42,13 @@ app.command()(reporting.report)
 app.command()(publishing.publish)
 app.command()(models.reembed)
 app.command()(models.sync)
+app.add_typer(comparing.app, name="compare")
 app.command()(moves.promote)
 app.command()(moves.rollback)
-app.command()(moves.retire)
-app.command()(moves.pin)
-app.command()(moves.unpin)
+app.command()(moves.bake)
+app.command()(keeping.retire)
+app.command()(keeping.pin)
+app.command()(keeping.unpin)
 app.command()(library.match)
 app.command()(searching.search)
 app.command()(library.status)

@@ -12,13 +12,9 @@ from registry.errors import AutosortError, Refused
 from registry.stages import Stage
 from registry.vectors import index
 from registry.vectors.claims import Claim
-from registry.vectors.records import Coverage, VectorSetState
+from registry.vectors.records import Coverage, VectorSetState, quarantine_limit
 
 _LOOK_SECONDS = 0.5
-
-QUARANTINE_SHARE = 0.01
-QUARANTINE_COUNT = 5
-"""A version becomes ready with so large a share of the catalogue set aside, or so many songs, and no more."""
 
 
 def ensure_index(work: Work) -> None:
@@ -61,7 +57,7 @@ def _show_if_whole(connection: Connection, work: Work) -> Coverage:
 
 
 def _require_few_quarantined(work: Work, quarantined: int, songs: int) -> None:
-    allowed = max(QUARANTINE_COUNT, int(QUARANTINE_SHARE * songs))
+    allowed = quarantine_limit(songs)
     if quarantined > allowed:
         raise Refused(
             f"{quarantined} of {songs} songs could not be embedded by {work.version.version}; with more than {allowed} "

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from lifecycle.gate_policy import GatePolicy
+from lifecycle.gate.policy import GatePolicy
 from lifecycle.report import charts, curves, facts, figures, labels, lifts, plots, verdict
 from lifecycle.report.document import Document
 from lifecycle.report.scales import Scale

@@ -218,3 +218,15 @@ WITH ranked AS (
 )
 SELECT asked, playlist_id, name, description, genre, subgenre, owner FROM ranked WHERE by_id = any_by_id
 ORDER BY asked COLLATE "C", playlist_id COLLATE "C"
+
+-- name: recent_songs
+-- The songs that came last, or that users spoke of last.
+SELECT songs.* FROM songs LEFT JOIN (
+    SELECT song_id, max(at) AS at FROM feedback GROUP BY song_id
+) AS said USING (song_id)
+ORDER BY greatest(songs.created_at, said.at) DESC, md5(songs.song_id) LIMIT %(limit)s
+
+-- name: count_verdicts
+-- Judgements within a time, and how many of them reject: a song that is moved away was rejected by where it was.
+SELECT count(*) FILTER (WHERE verdict <> 'accept') AS rejected, count(*) AS judgements FROM feedback
+WHERE at >= %(since)s AND at < %(until)s

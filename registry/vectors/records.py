@@ -27,6 +27,11 @@ class Coverage:
         return self.missing == self.stale == self.orphaned == self.playlists == 0
 
 
+def quarantine_limit(songs: int) -> int:
+    """How many songs of a catalogue may be set aside by a version that serves: a hundredth, or five of a small one."""
+    return max(5, songs // 100)
+
+
 @dataclass(frozen=True)
 class VectorSetState:
     """What the books say of a version's vectors.

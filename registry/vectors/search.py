@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pgvector import HalfVector
+from psycopg import sql
 
 from registry.database import Connection
 from registry.errors import BadInput
@@ -94,6 +95,23 @@ def nearest_playlists(
     return _neighbours(
         connection, vectors, "nearest_playlists", {"vector": HalfVector(vector), "k": k, **asdict(where)}
     )
+
+
+def uses_index(connection: Connection, vectors: VectorSet) -> bool:
+    """Whether searches of a version go through its index, by Postgres' own plan; not if the version is not whole."""
+    probe = HalfVector([1.0, *[0.0] * (vectors.dimensions - 1)])
+    explain = sql.SQL("EXPLAIN (FORMAT JSON) ") + vectors.query("nearest_songs", _SQL)
+    with connection.transaction(force_rollback=True):
+        if not _prepare(connection, vectors, 1, text=False, any_order=False):
+            return False
+        row = connection.execute(explain, {"vector": probe, "k": 1}).fetchone() or {}
+    return vectors.names["index"] in _indexes_in(row["QUERY PLAN"][0]["Plan"])
+
+
+def _indexes_in(plan: Mapping[str, Any]) -> set[str]:
+    """The indexes that a plan reads."""
+    below: set[str] = set().union(*(_indexes_in(part) for part in plan.get("Plans", ())))
+    return below | {plan["Index Name"]} if "Index Name" in plan else below
 
 
 def _prepare(connection: Connection, vectors: VectorSet, k: int, *, text: bool, any_order: bool) -> bool:

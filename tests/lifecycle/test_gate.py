@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.gate import Evidence, GenreLift, OverallLift, Trial, UnseenLift, decide, require_open
-from lifecycle.gate_policy import GatePolicy, read_policy
+from lifecycle.gate.policy import GatePolicy, read_policy
 from registry.errors import BadInput, GateClosed
 from registry.vectors.records import Coverage
 

@@ -24,6 +24,11 @@ class GatePolicy(BaseModel):
         general_similarity_margin: how much lower than the base model's its general similarity may be.
         golden_kept: whether every golden case that the live version passes must be passed.
         recall_floor: least recall@20 of the index against exact search.
+        compared_requests: that a parallel run must have compared; of a smaller catalogue all songs do, replayed.
+        live_traffic: whether these must be live requests; else replayed songs do.
+        overlap_floor: least overlap@5 with the live version's answers.
+        latency_margin: by how much slower than the live version it may be, as a share.
+        failure_margin: by how much larger a share of the requests may fail.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +42,11 @@ class GatePolicy(BaseModel):
     general_similarity_margin: Share = 0.025
     golden_kept: bool = True
     recall_floor: Share = 0.95
+    compared_requests: Annotated[int, Field(ge=2)] = 200
+    live_traffic: bool = False
+    overlap_floor: Share = 0.1
+    latency_margin: Annotated[float, Field(ge=0)] = 0.25
+    failure_margin: Share = 0.005
 
 
 def read_policy(home: Path) -> GatePolicy:

@@ -1,0 +1,59 @@
+"""All that a server consists of, made, started and stopped together."""
+
+from typing import Self
+
+import psutil
+
+from registry.artifacts import ArtifactStore
+from registry.database import Database
+from registry.versions import ModelVersion
+from serving.comparison_log import ComparisonLog
+from serving.encoder import Encoder
+from serving.heartbeat import Heartbeat
+from serving.live_matching import LiveMatching
+from serving.requested import RequestedSongs
+from serving.settings import ServingSettings
+from serving.shadow import Shadow
+from serving.slot import VersionSlot
+from serving.traffic import Traffic
+
+_MEMORY_FOR_EACH_BYTE = 2.0
+"""Of a model on disk: its weights, once more in a second precision or while they are read."""
+
+_MEMORY_LEFT = 512 * 2**20
+
+
+class Service:
+    """A server's parts; a context from its start to its end."""
+
+    def __init__(self, database: Database, artifacts: ArtifactStore, settings: ServingSettings) -> None:
+        self.traffic = Traffic()
+        self.heartbeat = Heartbeat(database, self.traffic, lambda: self.slot.report())  # noqa: PLW0108 - the slot is made below
+        self.slot = VersionSlot(
+            database,
+            lambda spec: Encoder.load(artifacts, spec, device=settings.device),
+            poll_seconds=settings.poll_seconds,
+            on_change=self.heartbeat.changed,
+            can_hold=lambda version: _has_room(artifacts, version),
+        )
+        self.requested = RequestedSongs(database, self.slot)
+        self.comparisons = ComparisonLog(database, self.heartbeat.server)
+        self.shadow = Shadow(self.requested, self.comparisons, self.traffic)
+        self.matching = LiveMatching(self.requested, self.shadow, self.comparisons)
+
+    def __enter__(self) -> Self:
+        self.heartbeat.start()
+        self.slot.start()
+        self.shadow.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.requested.close()
+        self.shadow.stop()
+        self.slot.stop()
+        self.heartbeat.stop()
+
+
+def _has_room(artifacts: ArtifactStore, version: ModelVersion) -> bool:
+    needed = artifacts.size(version.spec.embedder.artifact) * _MEMORY_FOR_EACH_BYTE
+    return bool(psutil.virtual_memory().available - needed > _MEMORY_LEFT)
