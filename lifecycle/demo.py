@@ -10,8 +10,9 @@ from lifecycle.gate.decision import Decision
 from lifecycle.golden.file import GOLDEN_FILE
 from lifecycle.importing import ImportReport, import_file
 from lifecycle.matching import match_queries
+from lifecycle.moved import Moved
 from lifecycle.progress import Progress
-from lifecycle.promotion import Moved, preview, promote
+from lifecycle.promotion import preview, promote
 from lifecycle.retrain import Retrained, retrain
 from lifecycle.rollback import roll_back
 from lifecycle.sample.golden import write_golden

@@ -2,19 +2,19 @@
 
 import time
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from lifecycle.following import Followed, prepare_servers, stop_preparing
+from lifecycle.following import prepare_servers, stop_preparing
 from lifecycle.gate.decision import Decision, decide, require_open
 from lifecycle.gate.evidence import Evidence, Trial
 from lifecycle.gate.policy import GatePolicy, read_policy
+from lifecycle.moved import Moved, refuse_if_raced
 from lifecycle.parallel import findings
 from lifecycle.parallel.findings import Findings
 from lifecycle.progress import Progress
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, servers, versions
 from registry.database import Connection, actor
-from registry.errors import BadInput, PointerMoved, Refused
+from registry.errors import BadInput, Refused
 from registry.parallel_runs import Kind
 from registry.pointer import Pointer
 from registry.stages import GIVEN_UP, SERVABLE
@@ -22,24 +22,6 @@ from registry.vectors import index
 from registry.vectors.search import uses_index
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
-
-
-@dataclass(frozen=True)
-class Moved:
-    """Where the pointer stands after a command, and what decided it; `moved` is false if it stood there before.
-
-    Attributes:
-        committed_at: when the move was committed, by the monotonic clock.
-        locked_seconds: for how long the pointer's row was locked.
-        followed: how servers followed, if that was waited for.
-    """
-
-    pointer: Pointer
-    moved: bool
-    decision: Decision | None = None
-    committed_at: float = 0.0
-    locked_seconds: float = 0.0
-    followed: Followed | None = None
 
 
 @dataclass(frozen=True)
@@ -107,23 +89,6 @@ def preview(workspace: Workspace, name: str, progress: Progress) -> Decision:
         # What runs now would load it before a promotion asks.
         evidence = replace(_evidence(connection, version, shown), servers=())
     return decide(evidence, shown.policy)
-
-
-def refuse_if_raced(present: Pointer, name: str, asked: float | None) -> None:
-    """Tell an operator who was beaten to it from one who repeats a command that was done.
-
-    Raises:
-        PointerMoved: the version became live after the operator had asked for it.
-    """
-    if asked is None:
-        return
-    running = timedelta(seconds=time.monotonic() - asked)
-    if present.age is not None and present.age < running:
-        raise PointerMoved(
-            f"Another command made {name} live {present.age.total_seconds():.1f} s ago, while this one was starting; "
-            f"the generation is {present.generation}.",
-            "Nothing was changed by this command. See `autosort history`.",
-        )
 
 
 def _decide_and_move(

@@ -4,8 +4,8 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from lifecycle.moved import Moved, refuse_if_raced
 from lifecycle.progress import Progress
-from lifecycle.promotion import Moved, refuse_if_raced
 from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, servers, versions
 from registry.database import Connection, actor

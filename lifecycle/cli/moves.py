@@ -10,7 +10,7 @@ from rich.console import Console
 from lifecycle.cli.output import JsonOption, Output, ReasonOption, reporting
 from lifecycle.cli.started import STARTED
 from lifecycle.cli.tables import decision_table, table
-from lifecycle.promotion import Moved
+from lifecycle.moved import Moved
 from lifecycle.workspace import Workspace, open_workspace
 from registry.errors import Refused
 

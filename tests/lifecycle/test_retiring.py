@@ -14,6 +14,7 @@ from lifecycle.workspace import Workspace
 from registry import pointer, servers, versions
 from registry.errors import DatabaseBusy, NotFound, PointerMoved, Refused
 from registry.pointer import AuditEntry
+from registry.servers import Standing
 from registry.stages import Stage
 from registry.vectors import removal
 from tests.support.command_line import CommandLine, environment
@@ -63,7 +64,7 @@ class Registry:
 
     def say(self, server: str, version: str | None) -> None:
         with self.workspace.database.transaction() as connection:
-            servers.beat(connection, server, version, 1)
+            servers.beat(connection, server, Standing(version, 1))
 
     def untouched(self, name: str) -> bool:
         """Whether a version has lost nothing."""
@@ -186,7 +187,7 @@ def test_a_server_that_takes_a_version_up_meanwhile_is_seen(registry: Registry) 
     """Its heartbeat is written but not committed when the checks begin."""
     with ThreadPoolExecutor(1) as pool:
         with registry.workspace.database.transaction() as connection:
-            servers.beat(connection, "web-1", "v1", 1)
+            servers.beat(connection, "web-1", Standing("v1", 1))
             retiring = pool.submit(retire, registry.workspace, "v1")
             time.sleep(1)
             assert not retiring.done()

@@ -23,7 +23,8 @@ def test_at_first_nothing_is_live(database: Database) -> None:
         present = pointer.read(connection)
         assert pointer.last_move(connection) is None
         assert pointer.history(connection) == []
-    assert present == Pointer(generation=0, live=None, previous=None, candidate=None, moved_at=None, age=None)
+    nothing = dict.fromkeys(("live", "previous", "candidate", "preparing", "moved_at", "age"))
+    assert present == Pointer(generation=0, **nothing)
 
 
 def test_a_move_makes_a_version_live_and_keeps_the_one_before(database: Database, add_version: AddVersion) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from registry import servers
 from registry.database import Database
+from registry.servers import Standing
 from registry.versions import ModelVersion
 
 AddVersion = Callable[..., ModelVersion]
@@ -13,7 +14,7 @@ AddVersion = Callable[..., ModelVersion]
 
 def beat(database: Database, server: str, version: str | None = None, generation: int | None = None) -> None:
     with database.transaction() as connection:
-        servers.beat(connection, server, version, generation)
+        servers.beat(connection, server, Standing(version, generation))
 
 
 def grow_old(database: Database, server: str, age: str) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lifecycle.workspace import Workspace
-from registry import servers
+from registry import pointer, servers, traffic
 from registry.errors import DatabaseUnavailable, DigestMismatch
 from registry.servers import Server
 from registry.versions import EmbedderSpec
 from serving import heartbeat
 from serving.encoder import Encoder
+from serving.heartbeat import Heartbeat
 from serving.slot import VersionSlot
+from serving.traffic import Traffic
 from tests.support.random_vectors import add_songs, make_live, make_ready
 from tests.support.trained_versions import register_base, register_trained
 
@@ -55,14 +57,36 @@ def registry(workspace: Workspace) -> Workspace:
     return workspace
 
 
+class Told:
+    """A slot whose standing a heartbeat tells."""
+
+    def __init__(self, workspace: Workspace, loads: Loads, *, poll_seconds: float) -> None:
+        self.traffic = Traffic()
+        self.heartbeat = Heartbeat(workspace.database, self.traffic, lambda: self.slot.report())  # noqa: PLW0108
+        self.slot = VersionSlot(workspace.database, loads, poll_seconds=poll_seconds, on_change=self.heartbeat.changed)
+
+    def start(self) -> None:
+        self.heartbeat.start()
+        self.slot.start()
+
+    def stop(self) -> None:
+        self.slot.stop()
+        self.heartbeat.stop()
+
+
 @pytest.fixture
-def slot(registry: Workspace, loads: Loads) -> Iterator[VersionSlot]:
-    """A slot that follows by itself."""
-    slot = VersionSlot(registry.database, loads, poll_seconds=0.02)
-    slot.start()
-    yield slot
+def told(registry: Workspace, loads: Loads) -> Iterator[Told]:
+    """A slot that follows by itself, and its heartbeat."""
+    told = Told(registry, loads, poll_seconds=0.02)
+    told.start()
+    yield told
     loads.allowed.set()
-    slot.stop()
+    told.stop()
+
+
+@pytest.fixture
+def slot(told: Told) -> VersionSlot:
+    return told.slot
 
 
 @pytest.fixture
@@ -112,10 +136,10 @@ def test_what_a_server_answers_with_is_said_as_soon_as_it_changes(registry: Work
 
 
 def test_a_server_that_has_nothing_to_answer_with_is_seen(workspace: Workspace, loads: Loads) -> None:
-    slot = VersionSlot(workspace.database, loads, poll_seconds=60)
-    slot.start()
+    idle = Told(workspace, loads, poll_seconds=60)
+    idle.start()
     assert eventually(lambda: said(workspace) == [(None, None)])
-    slot.stop()
+    idle.stop()
 
 
 @pytest.mark.usefixtures("often", "slot")
@@ -144,12 +168,44 @@ def test_a_server_that_cannot_follow_says_what_it_answers_with(
     loads.failure = DigestMismatch("The artifact was changed.", "Restore it.")
     make_live(registry.database, "v2")
     assert eventually(lambda: slot.problem is not None)
-    time.sleep(0.2)
+    assert eventually(lambda: [each.problem for each in alive(registry)] == ["The artifact was changed. Restore it."])
     assert said(registry) == [("v1", 1)]
+    assert [each.warm for each in alive(registry)] == [("v1",)]
+
+
+@pytest.mark.usefixtures("seldom", "slot")
+def test_what_a_server_holds_ready_is_said_as_soon_as_it_is(registry: Workspace) -> None:
+    assert eventually(lambda: said(registry) == [("v1", 1)])
+    with registry.database.transaction() as connection:
+        pointer.set_candidate(connection, "v2")
+    assert eventually(lambda: [each.warm for each in alive(registry)] == [("v1", "v2")])
+
+
+@pytest.mark.usefixtures("often")
+def test_what_was_served_is_told_once_also_if_the_database_was_away(
+    told: Told, registry: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise DatabaseUnavailable("The database cannot be reached.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry.database, "transaction", away)
+        told.traffic.note("v1", 1, "/match", 0.01, failed=False)
+        time.sleep(0.2)
+    told.traffic.note("v1", 1, "/match", 0.01, failed=True)
+
+    def served() -> tuple[int, int]:
+        with registry.database.transaction() as connection:
+            found = traffic.read(connection, "v1", 1)
+        return found.requests, found.failed
+
+    assert eventually(lambda: served() == (2, 1))
+    time.sleep(0.2)
+    assert served() == (2, 1)
 
 
 def test_two_servers_of_one_machine_are_two(slot: VersionSlot, registry: Workspace, loads: Loads) -> None:
-    other = VersionSlot(registry.database, loads, poll_seconds=60)
+    other = Told(registry, loads, poll_seconds=60)
     other.start()
     assert eventually(lambda: said(registry) == [("v1", 1), ("v1", 1)])
     other.stop()
@@ -158,10 +214,10 @@ def test_two_servers_of_one_machine_are_two(slot: VersionSlot, registry: Workspa
 
 
 def test_a_server_that_stops_takes_itself_off_the_list(registry: Workspace, loads: Loads) -> None:
-    slot = VersionSlot(registry.database, loads, poll_seconds=0.02)
-    slot.start()
+    stopped = Told(registry, loads, poll_seconds=0.02)
+    stopped.start()
     assert eventually(lambda: said(registry) == [("v1", 1)])
-    slot.stop()
+    stopped.stop()
     assert said(registry) == []
     time.sleep(0.1)
     assert said(registry) == []
@@ -185,8 +241,8 @@ def test_heartbeats_that_cannot_be_written_disturb_nothing_and_are_told_once(
 def test_a_server_stops_at_once_though_the_database_is_away(
     registry: Workspace, loads: Loads, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slot = VersionSlot(registry.database, loads, poll_seconds=60)
-    slot.start()
+    stopped = Told(registry, loads, poll_seconds=60)
+    stopped.start()
     assert eventually(lambda: said(registry) == [("v1", 1)])
     asked: list[float] = []
 
@@ -200,5 +256,5 @@ def test_a_server_stops_at_once_though_the_database_is_away(
         patch.setattr(heartbeat, "_BEAT_SECONDS", 60.0)
         time.sleep(0.2)
         before = len(asked)
-        slot.stop()
+        stopped.stop()
     assert len(asked) == before  # it does not wait for the database once more

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lifecycle.progress import Silent
-from lifecycle.promotion import promote, roll_back
+from lifecycle.promotion import promote
+from lifecycle.rollback import roll_back
 from lifecycle.workspace import Workspace
-from registry import pointer
+from registry import parallel_runs, pointer, versions
 from registry.database import Database
-from registry.errors import DatabaseUnavailable, DigestMismatch
+from registry.errors import DatabaseUnavailable, DigestMismatch, NotFound, Refused
+from registry.parallel_runs import Kind
+from registry.stages import Stage
 from registry.versions import EmbedderSpec
 from serving.encoder import Encoder
 from serving.matcher import Answering
@@ -256,3 +259,122 @@ def test_a_stopped_slot_follows_no_more(trained: Workspace, loads: Loads) -> Non
     make_live(trained, "v2")
     time.sleep(0.1)
     assert held(slot).version.version == "v1"
+
+
+# What may answer soon -------------------------------------------------------------------------------------------------
+
+
+def name_candidate(workspace: Workspace, name: str | None) -> None:
+    with workspace.database.transaction() as connection:
+        pointer.set_candidate(connection, name)
+
+
+def start_run(workspace: Workspace) -> None:
+    with workspace.database.transaction() as connection:
+        parallel_runs.start(connection, Kind.LIVE, "v2", "v1", sample=1.0, canary=0.0, actor="tester")
+
+
+def test_the_candidate_is_held_ready_so_that_its_promotion_loads_nothing(
+    slot: VersionSlot, trained: Workspace, loads: Loads
+) -> None:
+    slot.follow()
+    slot.prepare()
+    assert slot.report().warm == ("v1", "v2")
+    assert len(loads.artifacts) == 2
+    loads.failure = RuntimeError("nothing is to be loaded any more")
+    make_live(trained, "v2")
+    slot.follow()
+    assert held(slot).version.version == "v2"
+
+
+def test_the_version_before_stays_ready(slot: VersionSlot, trained: Workspace, loads: Loads) -> None:
+    make_live(trained, "v2")
+    slot.follow()
+    slot.prepare()
+    loads.failure = RuntimeError("nothing is to be loaded any more")
+    roll_back(trained, Silent())
+    slot.follow()
+    assert held(slot).version.version == "v1"
+
+
+def test_what_is_wanted_no_more_is_let_go_and_answers_on_their_way_keep_theirs(
+    slot: VersionSlot, trained: Workspace
+) -> None:
+    slot.follow()
+    slot.prepare()
+    in_flight = slot.pinned("v2")
+    slot._pinned.clear()
+    name_candidate(trained, None)
+    slot.follow()
+    slot.prepare()
+    assert slot.report().warm == ("v1",)
+    assert in_flight.encoder().spec == in_flight.version.spec.embedder
+
+
+def test_a_candidate_that_cannot_be_held_is_told_and_tried_again_later(
+    slot: VersionSlot, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot.follow()
+    loads.failure = DigestMismatch("The artifact was changed.", "Restore it.")
+    slot.prepare()
+    assert slot.report().problem == "v2 cannot be held ready: The artifact was changed. Restore it."
+    assert slot.problem is None  # the live version is followed
+    loads.failure = None
+    slot.prepare()
+    assert slot.report().warm == ("v1",)  # not at once: verifying takes time
+    monkeypatch.setattr("serving.preparation._AGAIN_SECONDS", 0.0)
+    slot.prepare()
+    assert slot.report().warm == ("v1", "v2")
+    assert slot.report().problem is None
+
+
+def test_without_memory_only_the_live_version_is_held(trained: Workspace, loads: Loads) -> None:
+    slot = VersionSlot(trained.database, loads, poll_seconds=60, can_hold=lambda _: False)
+    slot.follow()
+    slot.prepare()
+    assert slot.report().warm == ("v1",)
+    assert "There is no memory for v2" in str(slot.report().problem)
+    with pytest.raises(Refused, match="no memory for v2"):
+        slot.pinned("v2")
+    make_live(trained, "v2")
+    slot.follow()
+    assert held(slot).version.version == "v2"
+
+
+def test_a_request_may_name_any_version_that_can_serve(slot: VersionSlot, trained: Workspace) -> None:
+    slot.follow()
+    assert slot.pinned("v1") is slot.answering
+    answering = slot.pinned("v2")
+    assert (answering.version.version, answering.generation) == ("v2", held(slot).generation)
+    with pytest.raises(NotFound):
+        slot.pinned("v9")
+    with trained.database.transaction() as connection:
+        versions.move(connection, "v2", Stage.REJECTED)
+    slot.follow()
+    slot.prepare()
+    with pytest.raises(Refused, match="v2 is rejected"):
+        slot.pinned("v2")
+
+
+def test_a_version_that_requests_name_stays_ready(slot: VersionSlot, trained: Workspace, loads: Loads) -> None:
+    name_candidate(trained, None)
+    slot.follow()
+    slot.pinned("v2")
+    slot.follow()
+    slot.prepare()
+    slot.pinned("v2")
+    assert len(loads.artifacts) == 2
+
+
+def test_a_run_is_taken_part_in_once_its_candidate_is_ready(slot: VersionSlot, trained: Workspace) -> None:
+    start_run(trained)
+    slot.follow()
+    assert (slot.standing.run, slot.standing.candidate) == (None, None)
+    slot.prepare()
+    slot.follow()
+    assert slot.standing.run is not None
+    assert slot.standing.candidate is not None
+    assert slot.standing.candidate.version.version == "v2"
+    make_live(trained, "v2")
+    slot.follow()
+    assert (slot.standing.run, slot.standing.candidate) == (None, None)

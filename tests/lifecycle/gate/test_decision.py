@@ -1,6 +1,7 @@
 """The gate as a pure function: what opens it, what closes it, what an operator may waive."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.gate import Evidence, GenreLift, OverallLift, Trial, UnseenLift, decide, require_open
+from lifecycle.gate.decision import decide, require_open
+from lifecycle.gate.evidence import Evidence, GenreLift, OverallLift, Trial, UnseenLift
 from lifecycle.gate.policy import GatePolicy, read_policy
+from lifecycle.parallel.findings import Failures
 from registry.errors import BadInput, GateClosed
+from registry.servers import Server
 from registry.vectors.records import Coverage
+from tests.support.findings import findings, likeness, preference, speed
 
 POLICY = GatePolicy()
+_NOW = datetime(2026, 5, 3, tzinfo=UTC)
 COMPLETE = Coverage(missing=0, stale=0, quarantined=0, orphaned=0, playlists=0)
 BETTER = OverallLift(n=400, new=0.6, old=0.5, p=0.001, low=0.05)
 ROCK = GenreLift(n=60, new=0.5, old=0.5, p_holm=1.0)
@@ -28,7 +34,17 @@ TRIAL = Trial(
     general_similarity=(0.84, 0.844),
     golden_asked=20,
 )
-GOOD = Evidence("v2", TRIAL, COMPLETE, index_valid=True, index_recall=1.0, artifact_verified=True)
+GOOD = Evidence(
+    "v2",
+    TRIAL,
+    COMPLETE,
+    songs=160,
+    index_valid=True,
+    index_used=True,
+    index_recall=1.0,
+    artifact_verified=True,
+    parallel=findings(),
+)
 
 
 def failed(evidence: Evidence, policy: GatePolicy = POLICY) -> list[str]:
@@ -62,6 +78,7 @@ def test_quarantined_songs_alone_do_not_close_it() -> None:
     "change",
     [
         {"index_valid": False},
+        {"index_used": False},
         {"index_recall": None},
         {"index_recall": POLICY.recall_floor - 0.001},
     ],
@@ -174,14 +191,20 @@ def test_every_verdict_tells_its_figure_and_every_failure_a_remedy() -> None:
             golden_asked=20,
             golden_lost=("Band - Song",),
         ),
-        replace(COMPLETE, missing=1),
+        replace(COMPLETE, missing=1, quarantined=20),
+        songs=160,
         index_valid=False,
+        index_used=False,
         index_recall=None,
         artifact_verified=False,
+        parallel=findings(
+            failures=Failures(10, 0, 1), likeness=likeness(0.0), speed=speed(2.0, 3.0), agreement=preference(0, 99)
+        ),
+        servers=[Server("a", "v1", 1, ("v1",), None, _NOW, _NOW, timedelta(0))],
     )
     verdicts = decide(bad, POLICY).verdicts
     assert all(verdict.figure and verdict.remedy and not verdict.passed for verdict in verdicts)
-    assert len({verdict.rule for verdict in verdicts}) == len(verdicts) == 9
+    assert len({verdict.rule for verdict in verdicts}) == len(verdicts) == 16
 
 
 def test_the_policy_is_read_from_the_home(tmp_path: Path) -> None:
