@@ -15,6 +15,7 @@ from filelock import FileLock
 from psycopg import sql
 
 from lifecycle.importing import import_file
+from lifecycle.parallel.replay import replay_recent
 from lifecycle.progress import Silent
 from lifecycle.retrain import retrain
 from lifecycle.sample.library import generate_library, write_jsonl
@@ -120,7 +121,7 @@ def small_library(shared_folder: Path) -> Path:
 def trained_template(
     clone: Callable[[str], str], migrated: str, small_library: Path, shared_folder: Path
 ) -> RegistrySettings:
-    """A home and a database with the small library, v1 live and v2 trained and ready: to be copied, never touched.
+    """A home and a database with the small library, v1 live and v2 trained, ready and compared: to be copied.
 
     Made by whichever test process comes first.
     """
@@ -168,7 +169,8 @@ def _train_into(settings: RegistrySettings, library: Path) -> None:
         import_file(workspace, library)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AUTOSORT_TRACKING", "auto")
-            retrain(workspace, profile("bundled", epochs=1), Silent())
+            trained = retrain(workspace, profile("bundled", epochs=1), Silent())
+        replay_recent(workspace, trained.version.version, 200, Silent())
 
 
 def _administer(url: str, statement: LiteralString, *names: str) -> None:

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from registry.errors import ArtifactError, DatabaseError, DatabaseUnavailable, NotFound, SchemaOutdated
 from serving.answering import AnsweringMiddleware
 from serving.problems import install_error_handlers
+from serving.slot import Standing
+from serving.traffic import Traffic
 
 PRIVATE = "db.internal:5432 /srv/private"
 
@@ -19,7 +21,9 @@ def answer_of(failure: Exception) -> httpx.Response:
     app = FastAPI()
     app.add_middleware(AnsweringMiddleware)
     install_error_handlers(app)
-    app.state.slot = SimpleNamespace(answering=SimpleNamespace(version=SimpleNamespace(version="v3"), generation=7))
+    live = SimpleNamespace(version=SimpleNamespace(version="v3"), generation=7)
+    slot = SimpleNamespace(standing=Standing(live))  # type: ignore[arg-type]
+    app.state.service = SimpleNamespace(slot=slot, traffic=Traffic())
 
     @app.get("/")
     def fail() -> None:

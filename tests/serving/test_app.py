@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import httpx
 import numpy as np
 import psycopg
 import pytest
-import uvicorn
 from psycopg import sql
 from sentence_transformers import SentenceTransformer
 
@@ -23,31 +21,9 @@ from lifecycle.workspace import Workspace
 from registry import catalogue, pointer, versions
 from registry.records import Song
 from registry.settings import RegistrySettings
-from serving.app import create_app
-from serving.settings import ServingSettings
+from tests.support.service import serving
 
 PRIVATE = "what-nobody-else-may-read"
-
-
-@contextmanager
-def serving(settings: RegistrySettings) -> Iterator[httpx.Client]:
-    """A server over the settings' registry, on a free port, and a client of it."""
-    app = create_app(settings, ServingSettings(device="cpu", poll_seconds=0.05))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 60
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            assert time.monotonic() < deadline, "the server did not start in a minute"
-            time.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")

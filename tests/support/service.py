@@ -1,13 +1,19 @@
-"""A real server in a process of its own, found on a free port of 127.0.0.1."""
+"""A real server on a free port of 127.0.0.1: in a process of its own, or in a thread of this one."""
 
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import uvicorn
+from fastapi import FastAPI
 
+from registry.settings import RegistrySettings
+from serving.app import create_app
+from serving.settings import ServingSettings
 from tests.support.command_line import CommandLine
 
 
@@ -23,6 +29,33 @@ def served(line: CommandLine, *, timeout: float = 120) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+@contextmanager
+def serving(settings: RegistrySettings) -> Iterator[httpx.Client]:
+    """A server over the settings' registry, on a free port, and a client of it."""
+    with running(create_app(settings, ServingSettings(device="cpu", poll_seconds=0.05))) as client:
+        yield client
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[httpx.Client]:
+    """A server of this app, on a free port, and a client of it."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start in a minute"
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def _wait_until_ready(process: subprocess.Popen[str], url: str, timeout: float) -> None:

@@ -63,7 +63,7 @@ def test_of_a_large_catalogue_a_hundredth_may_be_set_aside(
 ) -> None:
     add_poison(served, tmp_path, 6)
     use(Failing(encoder, "poison"))
-    monkeypatch.setattr(finishing, "QUARANTINE_SHARE", 6 / 18)
+    monkeypatch.setattr(finishing, "quarantine_limit", lambda songs: songs // 3)
     reconcile(served, add_version(), Silent())
     assert stage(served, "v2") is Stage.READY
 
