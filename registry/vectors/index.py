@@ -19,7 +19,8 @@ _MOST_WORKERS = 8
 _PROBES = 50
 _NEIGHBOURS = 20
 _WANTED_RECALL = 0.995
-_EF_SEARCH = (30, 40, 60, 80, 120, 160, 200, 300, 400, 600, 800)
+_EF_SEARCH = (60, 80, 120, 160, 200, 300, 400, 600, 800)
+"""Not from fewer on, which cost hardly less: fifty probes are too few to tell a recall of 0.98 from one of 0.995."""
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def test_on_easy_data_a_short_look_finds_all(database: Database, add_version: Ad
     with database.transaction() as connection:
         quality = index.measure(connection, built)
     assert quality.recall >= 0.995
-    assert quality.ef_search == 30
+    assert quality.ef_search == 60
 
 
 def test_on_hard_data_searches_look_farther_and_find_what_was_measured(
@@ -154,7 +154,7 @@ def test_on_hard_data_searches_look_farther_and_find_what_was_measured(
         quality = index.measure(connection, built)
         index.record_quality(connection, built, quality)
         built.attach(connection)
-    assert quality.ef_search > 40
+    assert quality.ef_search > 60
     assert quality.recall >= 0.95
     found = 0
     with database.transaction() as connection:
