@@ -6,7 +6,7 @@ bounds of shares hold however often one looks; a breach rolls back by itself if 
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -115,6 +115,24 @@ def watch(
             last = bake
         if stop.wait(LOOK_SECONDS):
             return
+
+
+@contextmanager
+def watched(workspace: Workspace, settings: LifecycleSettings, progress: Progress) -> Iterator[None]:
+    """Watch in a thread beside whatever the context does; what is done is said."""
+    stop = threading.Event()
+
+    def run() -> None:
+        for _ in watch(workspace, settings, progress, stop):
+            pass
+
+    thread = threading.Thread(target=run, name="bake", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def judge(new: Serving, old: Serving) -> tuple[Check, ...]:

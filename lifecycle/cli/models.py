@@ -109,10 +109,12 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Bring every version that could serve up to the catalogue; the base model is registered if there is none."""
+    from lifecycle.bake import watched
     from lifecycle.base_version import ensure_base_version
     from lifecycle.budget import Waiver, reembedding_bill
     from lifecycle.reconcile.operation import reconcile_all
     from lifecycle.reconcile.watch import watch as follow
+    from lifecycle.settings import read_settings
 
     with reporting(as_json) as output, open_workspace() as workspace:
         with reembedding_bill(workspace, None, output.progress, Waiver(over_budget, reason)):
@@ -121,9 +123,12 @@ def sync(
         _show_reconciled(output, done)
         if watch:
             output.progress.say("Following the catalogue; Ctrl-C ends it.")
-            follow(
-                workspace, output.progress, lambda done: _show_reconciled(output, [e for e in done if e.did_anything])
-            )
+            with watched(workspace, read_settings(), output.progress):
+                follow(
+                    workspace,
+                    output.progress,
+                    lambda done: _show_reconciled(output, [e for e in done if e.did_anything]),
+                )
 
 
 def _show_reconciled(output: Output, done: list[Reconciled], *, single: bool = False) -> None:

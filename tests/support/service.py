@@ -20,7 +20,7 @@ from tests.support.command_line import CommandLine
 @contextmanager
 def served(line: CommandLine, *, timeout: float = 120) -> Iterator[str]:
     """Run `autosort serve` and give its base URL once it is ready; it is ended with the context."""
-    port = _free_port()
+    port = free_port()
     process = line.start("serve", "--port", str(port))
     url = f"http://127.0.0.1:{port}"
     try:
@@ -70,7 +70,7 @@ def _wait_until_ready(process: subprocess.Popen[str], url: str, timeout: float) 
     raise AssertionError(f"the server was not ready within {timeout} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,76 @@
+"""A real PgBouncer in transaction mode before a Postgres, as managed databases put one."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import psycopg
+import pytest
+
+from tests.support.service import free_port
+
+_NOBODY = 65534
+
+
+@contextmanager
+def pooled(url: str, folder: Path) -> Iterator[str]:
+    """The URL of the same database through PgBouncer; it is ended with the context. Skips where it is not installed."""
+    program = shutil.which("pgbouncer")
+    if program is None:
+        pytest.skip("PgBouncer is not installed (Debian's package pgbouncer)")
+    port = free_port()
+    configuration = folder / "pgbouncer.ini"
+    configuration.write_text(_configuration(url, folder, port))
+    folder.chmod(0o755)
+    process = subprocess.Popen(
+        [program, str(configuration)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        user=_NOBODY if os.geteuid() == 0 else None,  # it does not run as root
+    )
+    name = urlsplit(url).path.lstrip("/")
+    address = f"postgresql://postgres@127.0.0.1:{port}/{name}"
+    try:
+        _wait(process, address)
+        yield address
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def _configuration(url: str, folder: Path, port: int) -> str:
+    host = unquote(parse_qs(urlsplit(url).query)["host"][0])
+    return f"""
+[databases]
+* = host={host} port=5432 user=postgres
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+max_client_conn = 200
+default_pool_size = 20
+ignore_startup_parameters = extra_float_digits
+"""
+
+
+def _wait(process: subprocess.Popen[str], address: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            psycopg.connect(address, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            assert process.poll() is None, f"PgBouncer ended: {process.communicate()}"
+            assert time.monotonic() < deadline, f"PgBouncer does not answer: {error}"
+            time.sleep(0.05)
+        else:
+            return
