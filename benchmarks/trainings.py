@@ -17,7 +17,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.evaluation import build_report, dataset_regimes, embedding_scores, outcomes_of
-from lifecycle.gate import Decision, Evidence, decide
+from lifecycle.gate import evaluation
+from lifecycle.gate.decision import Decision
 from lifecycle.gate.policy import GatePolicy
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
 from lifecycle.progress import Silent
@@ -25,7 +26,6 @@ from lifecycle.sample.library import generate_library, write_jsonl
 from lifecycle.trial import Shown, tried
 from registry.imports.reader import Row, read_library
 from registry.records import CatalogueSnapshot, Feedback, Membership, Playlist, Song
-from registry.vectors.records import Coverage
 from registry.versions import EmbedderSpec
 from serving.encoder import Encoder
 from training.audit import audit
@@ -201,14 +201,11 @@ def show(name: str, recipe: Recipe, dataset: PairDataset, folder: Path, seed: in
     return Showing(Shown(name, report, full), Outcomes(alone))
 
 
-WHOLE = Coverage(missing=0, stale=0, quarantined=0, orphaned=0, playlists=0)
-
-
 def ask_gate(shown: Shown, live: Shown, base: Shown) -> Decision:
-    """What the gate says of a model by its evaluation, with the default policy; vectors and artifact count as whole."""
+    """What the gate says of a model by its evaluation alone, with the default policy."""
     trial = tried(shown, live, base, GatePolicy())
-    evidence = Evidence(shown.version, trial, WHOLE, index_valid=True, index_recall=1.0, artifact_verified=True)
-    return decide(evidence, GatePolicy())
+    verdicts = tuple(rule(shown.version, trial, GatePolicy()) for rule in evaluation.RULES)
+    return Decision(shown.version, verdicts, GatePolicy())
 
 
 def print_decision(decision: Decision, live: str) -> None:

@@ -61,8 +61,15 @@ def move_back(
     connection: Connection, version: ModelVersion, before: Pointer, reason: str | None, evidence: dict[str, Any]
 ) -> Pointer:
     """Make the version live again, in the connection's transaction."""
-    about = {"action": "rollback", "actor": actor(), "reason": reason, "evidence": evidence}
-    return pointer.move(connection, version.version, expected=before, **about)
+    return pointer.move(
+        connection,
+        version.version,
+        expected=before,
+        action="rollback",
+        actor=actor(),
+        reason=reason,
+        evidence=evidence,
+    )
 
 
 def target_of(connection: Connection, present: Pointer) -> str:
@@ -70,7 +77,7 @@ def target_of(connection: Connection, present: Pointer) -> str:
 
     Right after a rollback there is none: going "back" again would bring back the version that was just fled from.
     """
-    last = pointer.lastmove_back(connection)
+    last = pointer.last_move(connection)
     if present.previous is None or last is None:
         raise Refused("There is no version to roll back to: only one was ever live.", "See `autosort status`.")
     if last.action == "rollback":

@@ -48,7 +48,7 @@ def compare(
     request = ComparedRequest(at, live.seconds, candidate.seconds, live.results is None, candidate.results is None)
     if live.results is None or candidate.results is None:
         return request, []
-    interleaved = drafted or [None] * len(songs)
+    interleaved: Sequence[Drafted | None] = drafted or [None] * len(songs)
     rows = zip(songs, live.results, candidate.results, interleaved, strict=True)
     return request, [_compared_song(at, user, *row) for row in rows]
 

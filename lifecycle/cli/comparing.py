@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
@@ -16,9 +15,8 @@ from lifecycle.workspace import open_workspace
 class _ShowByDefault(TyperGroup):
     """`compare v2` means `compare show v2`."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer keeps its click to itself
+        """Take what is no command for the first argument of `show`."""
         named = args and args[0] in self.commands
         return super().resolve_command(ctx, args if named else ["show", *args])
 

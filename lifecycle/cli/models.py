@@ -124,11 +124,11 @@ def sync(
         if watch:
             output.progress.say("Following the catalogue; Ctrl-C ends it.")
             with watched(workspace, read_settings(), output.progress):
-                follow(
-                    workspace,
-                    output.progress,
-                    lambda done: _show_reconciled(output, [e for e in done if e.did_anything]),
-                )
+                follow(workspace, output.progress, lambda done: _show_reconciled(output, _changed(done)))
+
+
+def _changed(done: list[Reconciled]) -> list[Reconciled]:
+    return [each for each in done if each.did_anything]
 
 
 def _show_reconciled(output: Output, done: list[Reconciled], *, single: bool = False) -> None:

@@ -144,7 +144,7 @@ class Findings:
         """The findings as a JSON object."""
         run = {**asdict(self.run), "kind": self.run.kind.value, "started_at": self.run.started_at.isoformat()}
         run["ended_at"] = self.run.ended_at.isoformat() if self.run.ended_at else None
-        return _finite(
+        document: dict[str, Any] = _finite(
             {
                 "run": run,
                 "requests": {**asdict(self.requests), "compared": self.failures.n},
@@ -159,6 +159,7 @@ class Findings:
                 "canary": _canary_json(self.canary) if self.canary else None,
             }
         )
+        return document
 
 
 def read(connection: Connection, run: ParallelRun) -> Findings:

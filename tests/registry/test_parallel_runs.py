@@ -10,7 +10,7 @@ from registry import catalogue, parallel_runs, pointer
 from registry.database import Connection, Database
 from registry.errors import Refused
 from registry.parallel_runs import ComparedRequest, ComparedSong, Kind, ParallelRun, SampledRequests
-from registry.records import Feedback, Playlist, Song, Verdict
+from registry.records import CatalogueRecord, Feedback, Playlist, Song, Verdict
 from registry.stages import Stage
 from registry.versions import ModelVersion
 
@@ -148,7 +148,10 @@ def test_users_count_once(connection: Connection) -> None:
 def test_feedback_is_joined_with_the_latest_answers_before_it(connection: Connection) -> None:
     run = start(connection)
     said_at = AT + timedelta(hours=1)
-    records = [Song(song_id="s", title="S"), *(Playlist(playlist_id=each, name=each) for each in "ab")]
+    records: list[CatalogueRecord] = [
+        Song(song_id="s", title="S"),
+        *(Playlist(playlist_id=each, name=each) for each in "ab"),
+    ]
     for user, at in (("ann", said_at), ("bob", said_at), ("cyd", AT - timedelta(hours=1))):
         records.append(Feedback(user=user, song_id="s", playlist_id="a", verdict=Verdict.ACCEPT, at=at))
     catalogue.merge(connection, enumerate(records, start=1))
@@ -166,8 +169,8 @@ def test_feedback_is_joined_with_the_latest_answers_before_it(connection: Connec
 
 def test_feedback_during_a_run(connection: Connection) -> None:
     run = start(connection)
-    records = [Song(song_id="s", title="S"), Playlist(playlist_id="a", name="A")]
+    records: list[CatalogueRecord] = [Song(song_id="s", title="S"), Playlist(playlist_id="a", name="A")]
     for user, at in (("ann", run.started_at + timedelta(minutes=1)), ("bob", run.started_at - timedelta(minutes=1))):
-        records.append(Feedback(user=user, song_id="s", playlist_id="a", verdict=Verdict.REJECT, at=at))  # type: ignore[arg-type]
+        records.append(Feedback(user=user, song_id="s", playlist_id="a", verdict=Verdict.REJECT, at=at))
     catalogue.merge(connection, enumerate(records, start=1))
     assert parallel_runs.feedback_during(connection, run.run_id) == [{"user_name": "ann", "verdict": "reject"}]

@@ -366,15 +366,19 @@ def test_a_version_that_requests_name_stays_ready(slot: VersionSlot, trained: Wo
     assert len(loads.artifacts) == 2
 
 
+def taken_part(slot: VersionSlot) -> list[str]:
+    """The candidate of the run that is taken part in."""
+    standing = slot.standing
+    return [standing.candidate.version.version] if standing.run and standing.candidate else []
+
+
 def test_a_run_is_taken_part_in_once_its_candidate_is_ready(slot: VersionSlot, trained: Workspace) -> None:
     start_run(trained)
     slot.follow()
-    assert (slot.standing.run, slot.standing.candidate) == (None, None)
+    assert not taken_part(slot)
     slot.prepare()
     slot.follow()
-    assert slot.standing.run is not None
-    assert slot.standing.candidate is not None
-    assert slot.standing.candidate.version.version == "v2"
+    assert taken_part(slot) == ["v2"]
     make_live(trained, "v2")
     slot.follow()
-    assert (slot.standing.run, slot.standing.candidate) == (None, None)
+    assert not taken_part(slot)

@@ -26,7 +26,7 @@ def pooled(url: str, folder: Path) -> Iterator[str]:
         pytest.skip("PgBouncer is not installed (Debian's package pgbouncer)")
     port = free_port()
     configuration = folder / "pgbouncer.ini"
-    configuration.write_text(_configuration(url, folder, port))
+    configuration.write_text(_configuration(url, port))
     folder.chmod(0o755)
     process = subprocess.Popen(
         [program, str(configuration)],
@@ -45,7 +45,7 @@ def pooled(url: str, folder: Path) -> Iterator[str]:
         process.communicate(timeout=30)
 
 
-def _configuration(url: str, folder: Path, port: int) -> str:
+def _configuration(url: str, port: int) -> str:
     host = unquote(parse_qs(urlsplit(url).query)["host"][0])
     return f"""
 [databases]
@@ -65,12 +65,15 @@ ignore_startup_parameters = extra_float_digits
 
 def _wait(process: subprocess.Popen[str], address: str) -> None:
     deadline = time.monotonic() + 20
-    while True:
-        try:
-            psycopg.connect(address, connect_timeout=2).close()
-        except psycopg.OperationalError as error:
-            assert process.poll() is None, f"PgBouncer ended: {process.communicate()}"
-            assert time.monotonic() < deadline, f"PgBouncer does not answer: {error}"
-            time.sleep(0.05)
-        else:
-            return
+    while not _answers(address):
+        assert process.poll() is None, f"PgBouncer ended: {process.communicate()}"
+        assert time.monotonic() < deadline, "PgBouncer does not answer"
+        time.sleep(0.05)
+
+
+def _answers(address: str) -> bool:
+    try:
+        psycopg.connect(address, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True

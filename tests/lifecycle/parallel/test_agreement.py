@@ -8,7 +8,7 @@ from lifecycle.parallel.agreement import Duels, by_interleaving, by_rank
 
 
 def said(verdict: str, playlist: str, **answers: Any) -> dict[str, Any]:
-    nothing = {"live_list": [], "candidate_list": [], "shown": None, "shown_by_candidate": None}
+    nothing: dict[str, Any] = {"live_list": [], "candidate_list": [], "shown": None, "shown_by_candidate": None}
     return {"verdict": verdict, "playlist_id": playlist, **nothing, **answers}
 
 

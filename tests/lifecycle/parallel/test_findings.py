@@ -15,7 +15,7 @@ from lifecycle.workspace import Workspace
 from registry import catalogue, parallel_runs, traffic
 from registry.database import Connection
 from registry.parallel_runs import ComparedRequest, ComparedSong, Kind, SampledRequests
-from registry.records import Feedback, Playlist, Song, Verdict
+from registry.records import CatalogueRecord, Feedback, Playlist, Song, Verdict
 from registry.traffic import Cell, Count
 from serving.canary import in_canary
 from tests.support.findings import findings
@@ -41,15 +41,18 @@ def test_all_that_was_kept_is_told(connection: Connection) -> None:
     run = start(connection)
     at = run.started_at
     requests = [ComparedRequest(at, 0.01, 0.02, False, False)] * 3 + [ComparedRequest(at, 0.01, None, False, True)]
-    lists = {"live_list": ["a", "b"], "candidate_list": ["b", "a"]}
+    lists: dict[str, Any] = {"live_list": ["a", "b"], "candidate_list": ["b", "a"]}
     song = ComparedSong(
         at, "s", None, "jazz", "mood", **lists, overlap=1.0, rank_biased_overlap=0.9, first_changed=True
     )
     parallel_runs.record(connection, run.run_id, requests, [song, song])
     parallel_runs.count(connection, run.run_id, "a", SampledRequests(8, 4, 0))
-    records = [Song(song_id="s", title="S"), *(Playlist(playlist_id=each, name=each) for each in "ab")]
+    records: list[CatalogueRecord] = [
+        Song(song_id="s", title="S"),
+        *(Playlist(playlist_id=each, name=each) for each in "ab"),
+    ]
     said_at = at + timedelta(minutes=1)
-    records.append(Feedback(user="ann", song_id="s", playlist_id="b", verdict=Verdict.ACCEPT, at=said_at))  # type: ignore[arg-type]
+    records.append(Feedback(user="ann", song_id="s", playlist_id="b", verdict=Verdict.ACCEPT, at=said_at))
     catalogue.merge(connection, enumerate(records, start=1))
     found = findings_of.read(connection, run)
     assert found.likeness is not None
@@ -86,7 +89,7 @@ def test_a_canary_is_told_by_its_users_what_they_were_served_and_what_they_said(
     users = [f"user-{number}" for number in range(20)]
     said_at = run.started_at + timedelta(minutes=1)
     catalogue.merge(connection, enumerate([Song(song_id="s", title="S"), Playlist(playlist_id="a", name="A")], start=1))
-    said = [Feedback(user=each, song_id="s", playlist_id="a", verdict=Verdict.REJECT, at=said_at) for each in users]  # type: ignore[arg-type]
+    said = [Feedback(user=each, song_id="s", playlist_id="a", verdict=Verdict.REJECT, at=said_at) for each in users]
     catalogue.merge(connection, enumerate(said, start=1))
     canary = findings_of.read(connection, run).canary
     assert canary is not None
