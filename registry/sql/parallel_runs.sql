@@ -59,7 +59,7 @@ SELECT
     coalesce(var_samp(rank_biased_overlap), 0) AS rank_biased_overlap_variance,
     avg(first_changed::int) AS first_changed, coalesce(var_samp(first_changed::int), 0) AS first_changed_variance
 FROM compared_songs WHERE run_id = %(run_id)s
-GROUP BY GROUPING SETS ((), (genre), (playlist_type))
+GROUP BY GROUPING SETS ((), (genre), (playlist_type)) HAVING count(*) > 0
 ORDER BY grouping(genre, playlist_type) DESC, n DESC, 1, 2
 
 -- name: request_figures

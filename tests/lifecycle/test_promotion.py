@@ -75,7 +75,8 @@ def half_covered(workspace: Workspace) -> None:
 def too_many_aside(workspace: Workspace) -> None:
     with workspace.database.transaction() as connection:
         connection.execute(
-            "INSERT INTO quarantine (version, song_id, content_hash, reason) SELECT 'v2', song_id, content_hash, 'made up'"
+            "INSERT INTO quarantine (version, song_id, content_hash, reason)"
+            " SELECT 'v2', song_id, content_hash, 'made up'"
             " FROM song_texts WHERE template = (SELECT (spec->>'text_template')::int FROM model_versions"
             " WHERE version = 'v2') ORDER BY song_id LIMIT 6"
         )

@@ -379,6 +379,7 @@ def test_a_tampered_model_is_not_taken_up_and_the_old_one_goes_on(
 ) -> None:
     with trained.database.transaction() as connection:
         digest = versions.get(connection, "v2").spec.embedder.artifact
+        pointer.set_candidate(connection, None)  # else it is held ready from the start
     artifact = trained_settings.artifacts_folder / digest
     with serving(trained_settings) as client:
         _tamper_with(artifact / "model.safetensors")

@@ -55,7 +55,8 @@ def slot(trained: Workspace, loads: Loads) -> VersionSlot:
 
 @pytest.fixture
 def watching(trained: Workspace, loads: Loads) -> Iterator[VersionSlot]:
-    """A slot that follows by itself."""
+    """A slot that follows by itself; nothing is held ready but what is live."""
+    name_candidate(trained, None)
     slot = VersionSlot(trained.database, loads, poll_seconds=0.02)
     slot.start()
     yield slot
@@ -76,6 +77,11 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 def make_live(workspace: Workspace, version: str) -> None:
     promote(workspace, version, Silent(), force=True, reason="a test")
+
+
+def name_candidate(workspace: Workspace, name: str | None) -> None:
+    with workspace.database.transaction() as connection:
+        pointer.set_candidate(connection, name)
 
 
 def test_nothing_answers_before_a_version_is_live(database: Database, loads: Loads) -> None:
@@ -262,11 +268,6 @@ def test_a_stopped_slot_follows_no_more(trained: Workspace, loads: Loads) -> Non
 
 
 # What may answer soon -------------------------------------------------------------------------------------------------
-
-
-def name_candidate(workspace: Workspace, name: str | None) -> None:
-    with workspace.database.transaction() as connection:
-        pointer.set_candidate(connection, name)
 
 
 def start_run(workspace: Workspace) -> None:
