@@ -68,9 +68,9 @@ class Preparation:
         if self._thread.is_alive():
             self._thread.join()
 
-    def want(self, live: Wanted, others: Sequence[Wanted]) -> None:
+    def want(self, live: Wanted | None, others: Sequence[Wanted]) -> None:
         """Hold the live version, which somebody else brings, and others, the most important first."""
-        self._live, self._others = live.name, others
+        self._live, self._others = live.name if live else None, others
         self._due.set()
 
     def bring(self, wanted: Wanted) -> Answering:

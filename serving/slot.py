@@ -51,7 +51,7 @@ class _Look:
     """What the database says at one moment."""
 
     generation: int
-    live: Wanted
+    live: Wanted | None
     others: tuple[Wanted, ...]
     run: ParallelRun | None
 
@@ -174,31 +174,30 @@ class VersionSlot:
 
     def _follow(self) -> None:
         look = self._look()
-        if look is None:
-            return
-        live = self._taken(look)
-        candidate = self._candidate(look, live)
-        self._standing = Standing(live, look.run if candidate else None, candidate)
+        if look.live is not None:
+            live = self._taken(look.live, look.generation)
+            candidate = self._candidate(look.run, live)
+            self._standing = Standing(live, look.run if candidate else None, candidate)
         self._preparation.want(look.live, look.others)
 
-    def _taken(self, look: _Look) -> Answering:
+    def _taken(self, wanted: Wanted, generation: int) -> Answering:
         """The live version; the same object as before if nothing has changed."""
         before = self._standing.live
-        held = self._warm.bring(look.live.version, look.live.profiles_revision)
-        if before is not None and before.index is held.index and before.generation == look.generation:
+        held = self._warm.bring(wanted.version, wanted.profiles_revision)
+        if before is not None and before.index is held.index and before.generation == generation:
             return before
-        if before is None or before.generation != look.generation:
-            _log.info("Answering with %s, generation %d", look.live.name, look.generation)
+        if before is None or before.generation != generation:
+            _log.info("Answering with %s, generation %d", wanted.name, generation)
             self._on_change()
-        return replace(held, generation=look.generation)
+        return replace(held, generation=generation)
 
-    def _candidate(self, look: _Look, live: Answering) -> Answering | None:
-        if look.run is None or look.run.live != live.version.version:
+    def _candidate(self, run: ParallelRun | None, live: Answering) -> Answering | None:
+        if run is None or run.live != live.version.version:
             return None
-        held = self._warm.find(look.run.candidate)
+        held = self._warm.find(run.candidate)
         return replace(held, generation=live.generation) if held else None
 
-    def _look(self) -> _Look | None:
+    def _look(self) -> _Look:
         self._looking_since, lost = time.monotonic(), False
         try:
             with self._database.transaction() as connection:
@@ -209,16 +208,14 @@ class VersionSlot:
         finally:
             self._database_lost, self._looking_since = lost, math.inf
 
-    def _read(self, connection: Connection) -> _Look | None:
+    def _read(self, connection: Connection) -> _Look:
         present = pointer.read(connection)
-        if present.live is None:
-            return None
         run = parallel_runs.find_open(connection)
         soon = (present.preparing, run.candidate if run else None, present.candidate, present.previous, *self._pins())
         others = dict.fromkeys(name for name in soon if name is not None and name != present.live)
         return _Look(
             present.generation,
-            _wanted(connection, versions.get(connection, present.live)),
+            _wanted(connection, versions.get(connection, present.live)) if present.live else None,
             tuple(wanted for name in others if (wanted := _find_wanted(connection, name))),
             run,
         )

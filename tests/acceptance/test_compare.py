@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -40,10 +41,10 @@ def test_old_and_new_side_by_side_then_promote_wait_drill_bake_and_back(trained_
         assert client.get("/live").json()["model_version"] == "v1"
 
 
-def _live(line: CommandLine) -> dict[str, object]:
+def _live(line: CommandLine) -> dict[str, Any]:
     process = line.start("compare", "v2")
     stdout, _ = process.communicate(timeout=60)
-    found: dict[str, object] = json.loads(stdout).get("live", {}) if process.returncode == 0 else {}
+    found: dict[str, Any] = json.loads(stdout).get("live", {}) if process.returncode == 0 else {}
     return found
 
 

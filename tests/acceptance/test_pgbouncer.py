@@ -1,5 +1,6 @@
 """The whole cycle through a pooler in transaction mode, which keeps neither sessions nor notifications."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +16,10 @@ from tests.support.service import served
 
 
 @pytest.fixture
-def line(trained_settings: RegistrySettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+def line(trained_settings: RegistrySettings) -> Iterator[CommandLine]:
     """The command line where v1 is live and v2 is ready, and everything goes through PgBouncer."""
     assert trained_settings.database_url is not None
-    folder = tmp_path_factory.mktemp("pgbouncer")
-    with pooled(trained_settings.database_url.get_secret_value(), folder) as url:
+    with pooled(trained_settings.database_url.get_secret_value()) as url:
         line = CommandLine(environment(AUTOSORT_HOME=str(trained_settings.home), DATABASE_URL=url))
         yield line
         for process in line.started:
@@ -69,8 +69,6 @@ def _compared(line: CommandLine) -> int:
     stdout, _ = process.communicate(timeout=60)
     if process.returncode:
         return 0
-    import json
-
     found = json.loads(stdout)
     return int(found["live"]["requests"]["compared"]) if "live" in found else 0
 

@@ -19,6 +19,8 @@ from registry.versions import EmbedderSpec
 from serving.encoder import Encoder
 from serving.matcher import Answering
 from serving.slot import VersionSlot
+from tests.support.random_vectors import add_songs, make_ready
+from tests.support.trained_versions import register_base
 
 
 class Unloaded(Encoder):
@@ -286,6 +288,17 @@ def test_the_candidate_is_held_ready_so_that_its_promotion_loads_nothing(
     make_live(trained, "v2")
     slot.follow()
     assert held(slot).version.version == "v2"
+
+
+def test_the_first_version_is_held_ready_before_it_is_live(workspace: Workspace, loads: Loads) -> None:
+    slot = VersionSlot(workspace.database, loads, poll_seconds=60)
+    add_songs(workspace.database, 5)
+    make_ready(workspace.database, register_base(workspace))
+    with workspace.database.transaction() as connection:
+        pointer.set_preparing(connection, "v1")
+    slot.follow()
+    slot.prepare()
+    assert (slot.answering, slot.report().warm) == (None, ("v1",))
 
 
 def test_the_version_before_stays_ready(slot: VersionSlot, trained: Workspace, loads: Loads) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,41 +16,35 @@ import pytest
 
 from tests.support.service import free_port
 
-_NOBODY = 65534
-
 
 @contextmanager
-def pooled(url: str, folder: Path) -> Iterator[str]:
+def pooled(url: str) -> Iterator[str]:
     """The URL of the same database through PgBouncer; it is ended with the context. Skips where it is not installed."""
     program = shutil.which("pgbouncer")
     if program is None:
         pytest.skip("PgBouncer is not installed (Debian's package pgbouncer)")
     port = free_port()
-    configuration = folder / "pgbouncer.ini"
-    configuration.write_text(_configuration(url, port))
-    folder.chmod(0o755)
-    process = subprocess.Popen(
-        [program, str(configuration)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        user=_NOBODY if os.geteuid() == 0 else None,  # it does not run as root
-    )
-    name = urlsplit(url).path.lstrip("/")
-    address = f"postgresql://postgres@127.0.0.1:{port}/{name}"
-    try:
-        _wait(process, address)
-        yield address
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+    socket = Path(unquote(parse_qs(urlsplit(url).query)["host"][0]))
+    with tempfile.TemporaryDirectory() as folder:  # not one of pytest's own, which are root's alone
+        Path(folder).chmod(0o755)
+        configuration = Path(folder) / "pgbouncer.ini"
+        configuration.write_text(_configuration(socket, port))
+        # Not as root, which it refuses: as whoever may use the socket.
+        user = socket.stat().st_uid if os.geteuid() == 0 else None
+        process = subprocess.Popen([program, str(configuration)], stderr=subprocess.PIPE, text=True, user=user)
+        address = f"postgresql://postgres@127.0.0.1:{port}/{urlsplit(url).path.lstrip('/')}"
+        try:
+            _wait(process, address)
+            yield address
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
 
 
-def _configuration(url: str, port: int) -> str:
-    host = unquote(parse_qs(urlsplit(url).query)["host"][0])
+def _configuration(socket: Path, port: int) -> str:
     return f"""
 [databases]
-* = host={host} port=5432 user=postgres
+* = host={socket} port=5432 user=postgres
 
 [pgbouncer]
 listen_addr = 127.0.0.1
