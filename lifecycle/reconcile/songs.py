@@ -30,7 +30,7 @@ _MOST_SONGS, _FEWEST_SONGS = 2_048, 64
 _SHARES = 16
 """Chunks that the work is cut into at least, so that several workers end at about the same time."""
 
-_WRITE_ROWS = 1_024
+_WRITE_ROWS = 4_096
 _WRITE_SECONDS = 2.0
 _DEPTH = 4
 """Batches that wait for each lane: it never waits for the writer, and memory stays small."""
