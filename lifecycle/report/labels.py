@@ -46,6 +46,13 @@ RULES = {
     "unseen_playlists": "Unseen playlists no worse than the base",
     "golden": "Golden cases kept",
     "general_similarity": "General similarity kept",
+    "quarantine": "Few songs set aside",
+    "servers": "Held ready by every server",
+    "parallel_run": "Enough compared beside the live version",
+    "likeness": "Answers have something in common with the live version's",
+    "latency": "No slower beside the live version",
+    "failures": "No more failures beside the live version",
+    "agreement": "Users do not prefer the live version",
 }
 
 DEVELOPMENT = {"development": "unseen songs", "development_playlist": "unseen playlists", "mean": "mean of both"}

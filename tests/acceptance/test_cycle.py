@@ -32,13 +32,20 @@ def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, 
     assert {each["rule"] for each in promoted["decision"]["verdicts"]} == {
         "artifact",
         "coverage",
+        "quarantine",
         "index",
+        "servers",
         "leak",
         "overall",
         "genres",
         "unseen_playlists",
         "general_similarity",
         "golden",
+        "parallel_run",
+        "likeness",
+        "latency",
+        "failures",
+        "agreement",
     }
     assert promoted["decision"]["policy"]["alpha"] == 0.05
 

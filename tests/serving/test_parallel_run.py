@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from lifecycle.parallel import running as runs
 from lifecycle.parallel.findings import Findings
-from lifecycle.workspace import Workspace
+from lifecycle.workspace import Workspace, open_workspace
 from registry import parallel_runs, traffic
 from registry.parallel_runs import Kind, SampledRequests
 from registry.settings import RegistrySettings
@@ -55,17 +56,38 @@ class Running:
         with self.workspace.database.transaction() as connection:
             return int(parallel_runs.request_figures(connection, run_id)["n"])
 
+    def served_by(self, version: str) -> int:
+        with self.workspace.database.transaction() as connection:
+            return traffic.read(connection, version, 1).requests
+
     def findings(self) -> Findings:
         return runs.found(self.workspace, "v2")[Kind.LIVE]
 
 
-@pytest.fixture
-def server(trained: Workspace, trained_settings: RegistrySettings) -> Iterator[Running]:
-    app = create_app(trained_settings, ServingSettings(device="cpu", poll_seconds=0.05))
-    with running(app) as client:
+@pytest.fixture(scope="module")
+def started(trained_template: RegistrySettings, clone: Callable[[str], str]) -> Iterator[Running]:
+    """A server for all tests of this module, on a copy of the trained database."""
+    assert trained_template.database_url is not None
+    template = urlsplit(trained_template.database_url.get_secret_value()).path.lstrip("/")
+    settings = RegistrySettings.model_validate(
+        {"AUTOSORT_HOME": trained_template.home, "DATABASE_URL": clone(template)}
+    )
+    app = create_app(settings, ServingSettings(device="cpu", poll_seconds=0.05))
+    with open_workspace(settings) as workspace, running(app) as client:
         service: Service = app.state.service
         assert eventually(lambda: service.slot.report().warm == ("v1", "v2"))
-        yield Running(client, service, trained)
+        yield Running(client, service, workspace)
+
+
+@pytest.fixture
+def server(started: Running) -> Iterator[Running]:
+    """The server with no run on, and with a core to spare."""
+    cores = started.service.shadow._cores
+    yield started
+    started.service.shadow._cores = cores
+    with started.workspace.database.transaction() as connection:
+        parallel_runs.end_open(connection)
+    assert eventually(lambda: started.service.slot.standing.run is None)
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
@@ -173,6 +195,7 @@ def test_comparisons_wait_while_the_database_is_away(server: Running, caplog: py
 
 def test_a_user_of_the_canary_is_always_answered_by_the_candidate_and_nobody_else(server: Running) -> None:
     run_id = server.start(canary=0.5)
+    before = server.served_by("v2")
     users = [f"user-{number}" for number in range(12)]
     for _ in range(2):
         for user in users:
@@ -188,8 +211,7 @@ def test_a_user_of_the_canary_is_always_answered_by_the_candidate_and_nobody_els
     def seen() -> Any:
         with server.workspace.database.transaction() as connection:
             users_seen = parallel_runs.canary_users(connection, run_id)
-            served = [traffic.read(connection, version, 1).requests for version in ("v1", "v2")]
-        return users_seen == (canary, 12) and served[1] == 4 * canary
+        return users_seen == (canary, 12) and server.served_by("v2") - before >= 4 * canary
 
     assert eventually(seen)
 
@@ -214,7 +236,7 @@ def test_an_interleaved_answer_shows_both_and_says_who_put_what_where(server: Ru
         assert len({match["playlist_id"] for match in result["matches"]}) == 6
     assert eventually(lambda: server.compared(run_id) == 1)
     with server.workspace.database.transaction() as connection:
-        rows = connection.execute("SELECT shown, shown_by_candidate FROM compared_songs").fetchall()
+        rows = connection.execute("SELECT shown, shown_by_candidate FROM compared_songs ORDER BY at").fetchall()
     kept = [list(zip(row["shown"], row["shown_by_candidate"], strict=True)) for row in rows if row["shown"]]
     shown = [[(m["playlist_id"], m["model_version"] == "v2") for m in each["matches"]] for each in body["results"]]
     assert [each for each in kept if each in shown] == shown
