@@ -40,13 +40,16 @@ class Demonstrated:
     rolled_back: Moved
 
 
-def demonstrate(workspace: Workspace, progress: Progress) -> Demonstrated:
+def demonstrate(workspace: Workspace, progress: Progress, *, songs: int) -> Demonstrated:
     """Import, retrain, re-embed, promote, match and roll back; a demo that was interrupted goes on where it stopped.
+
+    Args:
+        songs: of the sample library.
 
     Raises:
         Refused: the catalogue holds songs of somebody's own.
     """
-    library = generate_library()
+    library = generate_library(songs)
     _refuse_foreign_songs(workspace, library)
     progress.say("1. Import the sample library (made up: no such artist exists)")
     imported = _import(workspace, library)
@@ -63,8 +66,8 @@ def demonstrate(workspace: Workspace, progress: Progress) -> Demonstrated:
     reason = "demo" if decision.passed else "demo: to show the move, against the gate"
     promoted = promote(workspace, new, progress, force=not decision.passed, reason=reason)
     progress.say("5. Match a few held-out songs with both versions")
-    songs = _held_out_songs(retrained)
-    before, after = (match_queries(workspace, songs, version=each, top_k=3) for each in (base, new))
+    held_out = _held_out_songs(retrained)
+    before, after = (match_queries(workspace, held_out, version=each, top_k=3) for each in (base, new))
     progress.say(f"6. Roll back to {base}")
     rolled_back = roll_back(workspace, progress, base, reason="demo")
     return Demonstrated(imported, retrained, decision, promoted, (before, after), rolled_back)

@@ -94,13 +94,11 @@ def preview(workspace: Workspace, name: str, progress: Progress) -> Decision:
 def _decide_and_move(
     workspace: Workspace, version: ModelVersion, before: Pointer, shown: _Shown, *, force: bool, reason: str | None
 ) -> Moved:
-    """Gather, decide and move in one transaction; what takes long in it comes before the lock."""
+    """Gather, decide and move in one transaction. The lock comes last; a pointer that moved meanwhile is not moved."""
     with workspace.database.transaction() as connection:
-        evidence = _evidence(connection, version, shown)
-        pointer.lock(connection)
-        locked_at = time.monotonic()
-        decision = decide(replace(evidence, servers=servers.list_alive(connection)), shown.policy)
+        decision = decide(_evidence(connection, version, shown), shown.policy)
         require_open(decision, force=force)
+        locked_at = time.monotonic()
         after = pointer.move(
             connection,
             version.version,
@@ -162,6 +160,7 @@ def _evidence(connection: Connection, version: ModelVersion, shown: _Shown) -> E
         index_recall=state.index_recall if state else None,
         artifact_verified=True,  # an artifact that is not has raised before this
         parallel=shown.parallel,
+        servers=servers.list_alive(connection),
     )
 
 

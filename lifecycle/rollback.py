@@ -49,7 +49,6 @@ def roll_back(
         _catch_up(workspace, version, progress)
     with workspace.database.transaction() as connection:
         coverage = VectorSet(version).coverage(connection)
-        pointer.lock(connection)
         locked_at = time.monotonic()
         evidence = {"coverage": asdict(coverage), "now": now}
         after = move_back(connection, version, before, reason, evidence)

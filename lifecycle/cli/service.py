@@ -38,13 +38,16 @@ def serve(
             uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
 
 
-def demo(as_json: JsonOption = False) -> None:
+def demo(
+    songs: Annotated[int, typer.Option(min=40, max=100_000, help="Of the sample library.")] = 720,
+    as_json: JsonOption = False,
+) -> None:
     """Run the whole cycle on the sample library: import, retrain, re-embed, promote, match, roll back."""
     from lifecycle.demo import demonstrate
     from lifecycle.workspace import open_workspace
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        done = demonstrate(workspace, output.progress)
+        done = demonstrate(workspace, output.progress, songs=songs)
         document = {
             "version": done.retrained.version.version,
             "evaluation": done.retrained.evaluation,

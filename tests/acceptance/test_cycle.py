@@ -70,19 +70,19 @@ def test_import_retrain_promote_match_roll_back(embedded_autosort: CommandLine, 
 
 
 def test_the_demo_runs_the_whole_cycle_and_tells_the_lift_it_measured(embedded_autosort: CommandLine) -> None:
-    done = embedded_autosort.run("demo").document
+    done = embedded_autosort.run("demo", "--songs", "240").document
 
     assert done["live"] == "v1"
     assert done["decision"]["candidate"] == "v2"
     assert [each["model_version"] for each in done["matches"]] == ["v1", "v2"]
     # Nothing is arranged so that it must: the base model and the fine-tuned one were tested on the same songs.
     old, new = (done[name]["regimes"]["unseen_song"] for name in ("live_evaluation", "evaluation"))
-    assert old["n"] == new["n"] >= 50
+    assert old["n"] == new["n"] >= 20
     assert new["mrr"] > old["mrr"]
     assert new["signals"]["text"]["top1"] > old["signals"]["text"]["top1"]
 
     status = embedded_autosort.run("status").document
-    assert status["catalogue"]["songs"] == 720
+    assert status["catalogue"]["songs"] == 240
     assert [(each["version"], each["stage"]) for each in status["versions"]] == [("v1", "live"), ("v2", "retained")]
 
 
