@@ -111,7 +111,7 @@ def test_a_version_that_is_worse_goes_live_only_by_force_and_with_a_reason(
     refused = trained_autosort.run("promote", "v2", code=1).document
     assert refused["error"] == "GateClosed"
     assert "overall: mrr of" in refused["message"]
-    assert len(refused["decision"]["verdicts"]) == 9
+    assert len(refused["decision"]["verdicts"]) == 16
     told = trained_autosort.show("promote", "v2", code=1).stderr
     assert "The gate on v2" in told
     assert "digest verified" in told
@@ -165,7 +165,7 @@ def test_a_schema_that_was_not_migrated(autosort: CommandLine, settings: Registr
         connection.execute("CREATE SCHEMA public")
 
     assert "autosort migrate" in autosort.run("status", code=1).document["remedy"]
-    applied = ["0001_spine", "0002_training", "0003_publishing", "0004_reembedding"]
+    applied = ["0001_spine", "0002_training", "0003_publishing", "0004_reembedding", "0005_parallel_runs"]
     assert autosort.run("migrate").document == {"applied": applied}
     assert autosort.run("status").document["live"] is None
 

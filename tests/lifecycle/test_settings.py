@@ -25,7 +25,7 @@ def test_the_environment_decides_and_empty_variables_count_as_unset(monkeypatch:
     [
         (name, value)
         for name in LifecycleSettings.model_fields
-        if name not in {"compute", "base_folder"}
+        if name not in {"compute", "base_folder", "webhooks"}  # texts
         for value in ("-1", "inf", "nan", "ten")
     ]
     + [("compute", "cloud")],
@@ -34,3 +34,11 @@ def test_what_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, name: str
     monkeypatch.setenv(f"AUTOSORT_{name}".upper(), value)
     with pytest.raises(BadInput, match=f"AUTOSORT_{name.upper()} is '{value}'"):
         read_settings()
+
+
+def test_webhooks_are_parted_by_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOSORT_WEBHOOKS", "https://a.example/token, https://b.example/token,")
+    settings = read_settings()
+    told = [each.get_secret_value() for each in settings.webhooks]
+    assert told == ["https://a.example/token", "https://b.example/token"]
+    assert "token" not in str(settings)
