@@ -13,18 +13,14 @@ from lifecycle.workspace import Workspace
 from registry import pointer, servers
 from registry.database import Database
 from registry.servers import Standing
-from tests.support.random_vectors import add_songs, make_live, make_ready
-from tests.support.trained_versions import register_base, register_trained
+from tests.support.random_vectors import make_live
+from tests.support.trained_versions import with_two_versions
 
 
 @pytest.fixture
 def database(workspace: Workspace) -> Database:
     """v1 live, v2 ready."""
-    add_songs(workspace.database, 5)
-    for name in (register_base(workspace), register_trained(workspace, "second").version):
-        make_ready(workspace.database, name)
-    make_live(workspace.database, "v1")
-    return workspace.database
+    return with_two_versions(workspace).database
 
 
 def beat(database: Database, server: str, generation: int, *warm: str, problem: str | None = None) -> None:

@@ -16,8 +16,8 @@ from serving.encoder import Encoder
 from serving.heartbeat import Heartbeat
 from serving.slot import VersionSlot
 from serving.traffic import Traffic
-from tests.support.random_vectors import add_songs, make_live, make_ready
-from tests.support.trained_versions import register_base, register_trained
+from tests.support.random_vectors import make_live
+from tests.support.trained_versions import with_two_versions
 
 
 class Unloaded(Encoder):
@@ -50,11 +50,7 @@ def loads() -> Loads:
 @pytest.fixture
 def registry(workspace: Workspace) -> Workspace:
     """v1 and v2 ready, v1 live."""
-    add_songs(workspace.database, 5)
-    for name in (register_base(workspace), register_trained(workspace, "second").version):
-        make_ready(workspace.database, name)
-    make_live(workspace.database, "v1")
-    return workspace
+    return with_two_versions(workspace)
 
 
 class Told:

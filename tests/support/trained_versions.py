@@ -12,6 +12,7 @@ from lifecycle.outcomes import METRICS, Outcomes, RegimeOutcomes
 from lifecycle.workspace import Workspace
 from registry import versions
 from registry.versions import EmbedderSpec, MatchSpec, ModelSpec, RerankerSpec, SignalWeights, TrainingSpec
+from tests.support.random_vectors import add_songs, make_live, make_ready
 from tests.support.report_document import full_document
 from training.configuration import profile
 
@@ -118,3 +119,12 @@ def _training() -> TrainingSpec:
     configuration = profile("bundled", seed=41).model_dump(mode="json")
     parts = {"parent": "v1", "dataset": _DATASET, "configuration": configuration, "code_revision": "0.1.0"}
     return TrainingSpec.model_validate({**parts, "metrics": {}, "record": record})
+
+
+def with_two_versions(workspace: Workspace) -> Workspace:
+    """The workspace with five songs, v1 live and v2 ready, both with random vectors."""
+    add_songs(workspace.database, 5)
+    for name in (register_base(workspace), register_trained(workspace, "second").version):
+        make_ready(workspace.database, name)
+    make_live(workspace.database, "v1")
+    return workspace

@@ -19,16 +19,12 @@ from registry.records import CatalogueRecord, Feedback, Playlist, Song, Verdict
 from registry.traffic import Cell, Count
 from serving.canary import in_canary
 from tests.support.findings import findings
-from tests.support.random_vectors import add_songs, make_live, make_ready
-from tests.support.trained_versions import register_base, register_trained
+from tests.support.trained_versions import with_two_versions
 
 
 @pytest.fixture
 def connection(workspace: Workspace) -> Any:
-    add_songs(workspace.database, 5)
-    for name in (register_base(workspace), register_trained(workspace, "second").version):
-        make_ready(workspace.database, name)
-    make_live(workspace.database, "v1")
+    with_two_versions(workspace)
     with workspace.database.transaction() as opened:
         yield opened
 

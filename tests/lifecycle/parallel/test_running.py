@@ -8,18 +8,13 @@ from lifecycle.workspace import Workspace
 from registry import parallel_runs, pointer, versions
 from registry.errors import BadInput, NotFound, Refused
 from registry.stages import Stage
-from tests.support.random_vectors import add_songs, make_live, make_ready
-from tests.support.trained_versions import register_base, register_trained
+from tests.support.trained_versions import register_trained, with_two_versions
 
 
 @pytest.fixture
 def registry(workspace: Workspace) -> Workspace:
     """v1 live, v2 ready."""
-    add_songs(workspace.database, 5)
-    for name in (register_base(workspace), register_trained(workspace, "second").version):
-        make_ready(workspace.database, name)
-    make_live(workspace.database, "v1")
-    return workspace
+    return with_two_versions(workspace)
 
 
 def test_a_run_is_started_and_ended_and_both_are_kept_in_the_log(registry: Workspace) -> None:
