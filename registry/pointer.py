@@ -61,10 +61,7 @@ class AuditEntry:
 
 def read(connection: Connection) -> Pointer:
     """The pointer as it stands."""
-    row = connection.execute(_SQL["read"]).fetchone()
-    if row is None:  # the migration writes the row and nothing deletes it
-        raise PointerMoved("The live pointer's row is gone.", "Restore it from a backup of the database.")
-    return Pointer.from_row(row)
+    return _one(connection, "read")
 
 
 def chosen_version(connection: Connection, name: str | None) -> tuple[ModelVersion, int]:
@@ -84,8 +81,7 @@ def chosen_version(connection: Connection, name: str | None) -> tuple[ModelVersi
 
 def lock(connection: Connection) -> Pointer:
     """Read the pointer and keep it still until the transaction ends."""
-    connection.execute(_SQL["lock"])
-    return read(connection)
+    return _one(connection, "lock")
 
 
 def move(
@@ -98,7 +94,7 @@ def move(
     reason: str | None = None,
     evidence: Mapping[str, Any] | None = None,
 ) -> Pointer:
-    """Make `version` live by compare-and-set on the generation, with stages and audit row, in this transaction.
+    """Make `version` live if the generation is still the expected one, with stages and audit row, in this transaction.
 
     Args:
         expected: the pointer as it was when the decision to move was taken.
@@ -113,15 +109,14 @@ def move(
     present = lock(connection)
     if present.generation != expected.generation:
         raise _moved(present, expected)
-    check_move(version, versions.get(connection, version).stage, Stage.LIVE)
-    parameters = {"version": version, "generation": expected.generation}
-    if connection.execute(_SQL["compare_and_set"], parameters).rowcount != 1:
-        raise _moved(read(connection), expected)
-    if expected.live is not None:
-        versions.move(connection, expected.live, Stage.RETAINED)
-    versions.move(connection, version, Stage.LIVE)
-    parallel_runs.end_open(connection)  # it compared with a version that is live no more
-    _audit(connection, action, version, expected.live, actor, reason, evidence)
+    check_move(version, versions.lock(connection, version), Stage.LIVE)
+    with connection.pipeline():  # others wait for the row: all at once, for one answer
+        connection.execute(_SQL["move"], {"version": version})
+        if expected.live is not None:
+            versions.set_stage(connection, expected.live, Stage.RETAINED)
+        versions.set_stage(connection, version, Stage.LIVE)
+        parallel_runs.end_open(connection)  # it compared with a version that is live no more
+        _audit(connection, action, version, expected.live, actor, reason, evidence)
     return read(connection)
 
 
@@ -172,6 +167,13 @@ def last_promotion(connection: Connection, version: str) -> AuditEntry | None:
     """The act that last made a version live through the gate, if it ever was."""
     row = connection.execute(_SQL["last_promotion"], {"version": version}).fetchone()
     return AuditEntry.from_row(row) if row else None
+
+
+def _one(connection: Connection, query: str) -> Pointer:
+    row = connection.execute(_SQL[query]).fetchone()
+    if row is None:  # the migration writes the row and nothing deletes it
+        raise PointerMoved("The live pointer's row is gone.", "Restore it from a backup of the database.")
+    return Pointer.from_row(row)
 
 
 def _moved(present: Pointer, expected: Pointer) -> PointerMoved:

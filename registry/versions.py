@@ -189,7 +189,12 @@ def move(connection: Connection, version: str, target: Stage) -> None:
         IllegalMove: the table of stages does not allow it.
     """
     check_move(version, lock(connection, version), target)
-    connection.execute(_SQL["set_stage"], {"version": version, "stage": target})
+    set_stage(connection, version, target)
+
+
+def set_stage(connection: Connection, version: str, stage: Stage) -> None:
+    """Write a version's stage down; whoever calls this has locked and checked it."""
+    connection.execute(_SQL["set_stage"], {"version": version, "stage": stage})
 
 
 def save_evaluation(

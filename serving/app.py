@@ -36,7 +36,7 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
         opened: AbstractContextManager[Database] = open_database(registry)
         database = await run_in_threadpool(opened.__enter__)
         try:
-            service = Service(database, artifacts, settings)
+            service = Service(database, artifacts, registry, settings)
             app.state.service = await run_in_threadpool(service.__enter__)
             yield
             await run_in_threadpool(service.__exit__)

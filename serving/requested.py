@@ -49,15 +49,9 @@ class RequestedSongs:
 
     def read(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
         """The same in the caller's own thread."""
-        song_ids = _song_ids(asked)
-        if not song_ids:
-            return Requested(_in_order(asked, []), Recorded({}, {}))
-        self._check_reachable()  # again: it may have gone while this waited for a thread
-        begun = time.perf_counter()
-        with self._database.transaction() as connection:
-            known = matcher.resolve_songs(connection, song_ids)
-            recorded = matcher.look_up(connection, answering, known)
-        return Requested(_in_order(asked, known), recorded, time.perf_counter() - begun)
+        if _song_ids(asked):
+            self._check_reachable()  # again: it may have gone while this waited for a thread
+        return read_requested(self._database, answering, asked)
 
     def close(self) -> None:
         """End the threads."""
@@ -66,6 +60,23 @@ class RequestedSongs:
     def _check_reachable(self) -> None:
         if not self._slot.database_reachable:
             raise unreachable()
+
+
+def read_requested(database: Database, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
+    """The requested songs, those of the catalogue read from the database.
+
+    Raises:
+        NotFound: an id is not in the catalogue.
+        DatabaseUnavailable: the catalogue is needed and cannot be reached.
+    """
+    song_ids = _song_ids(asked)
+    if not song_ids:
+        return Requested(_in_order(asked, []), Recorded({}, {}))
+    begun = time.perf_counter()
+    with database.transaction() as connection:
+        known = matcher.resolve_songs(connection, song_ids)
+        recorded = matcher.look_up(connection, answering, known)
+    return Requested(_in_order(asked, known), recorded, time.perf_counter() - begun)
 
 
 def _song_ids(asked: Sequence[SongRequest]) -> list[str]:

@@ -3,10 +3,13 @@
 from typing import Self
 
 import psutil
+import torch
 
 from registry.artifacts import ArtifactStore
 from registry.database import Database
+from registry.settings import RegistrySettings
 from registry.versions import ModelVersion
+from serving.candidate_process import CandidateProcess
 from serving.comparison_log import ComparisonLog
 from serving.encoder import Encoder
 from serving.heartbeat import Heartbeat
@@ -26,7 +29,9 @@ _MEMORY_LEFT = 512 * 2**20
 class Service:
     """A server's parts; a context from its start to its end."""
 
-    def __init__(self, database: Database, artifacts: ArtifactStore, settings: ServingSettings) -> None:
+    def __init__(
+        self, database: Database, artifacts: ArtifactStore, registry: RegistrySettings, settings: ServingSettings
+    ) -> None:
         self.traffic = Traffic()
         self.heartbeat = Heartbeat(database, self.traffic, lambda: self.slot.report())  # noqa: PLW0108 - the slot is made below
         self.slot = VersionSlot(
@@ -38,7 +43,8 @@ class Service:
         )
         self.requested = RequestedSongs(database, self.slot)
         self.comparisons = ComparisonLog(database, self.heartbeat.server)
-        self.shadow = Shadow(self.requested, self.comparisons, self.traffic)
+        candidate = CandidateProcess(registry, settings.device, torch.get_num_threads())
+        self.shadow = Shadow(candidate, self.comparisons, self.traffic)
         self.matching = LiveMatching(self.requested, self.shadow, self.comparisons)
 
     def __enter__(self) -> Self:

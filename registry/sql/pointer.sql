@@ -5,9 +5,11 @@ FROM live_pointer
 
 -- name: lock
 -- Whoever means to move the pointer waits here for whoever is moving it.
-SELECT FROM live_pointer FOR UPDATE
+SELECT generation, live_version AS live, previous_version AS previous, candidate, preparing, moved_at,
+    clock_timestamp() - moved_at AS age
+FROM live_pointer FOR UPDATE
 
--- name: compare_and_set
+-- name: move
 UPDATE live_pointer SET
     generation = generation + 1,
     previous_version = live_version,
@@ -15,7 +17,6 @@ UPDATE live_pointer SET
     candidate = nullif(candidate, %(version)s),
     preparing = NULL,
     moved_at = clock_timestamp()
-WHERE generation = %(generation)s
 
 -- name: set_candidate
 UPDATE live_pointer SET candidate = %(version)s

@@ -1,8 +1,10 @@
 """A candidate beside the live version, over HTTP: in the shadow, for a canary's users, interleaved, and by its name."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,13 +87,15 @@ def server(started: Running) -> Iterator[Running]:
     cores = started.service.shadow._cores
     yield started
     started.service.shadow._cores = cores
+    started.service.shadow._died_at = -math.inf
     with started.workspace.database.transaction() as connection:
         parallel_runs.end_open(connection)
     assert eventually(lambda: started.service.slot.standing.run is None)
+    assert eventually(lambda: started.service.shadow._waiting.empty())
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while not (found := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
@@ -128,9 +132,25 @@ def test_only_the_sample_is_compared(server: Running) -> None:
 
 
 def test_a_candidate_that_fails_disturbs_no_answer_and_is_counted(
-    server: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     run_id = server.start(sample=1.0)
+    candidate = server.service.shadow._candidate
+    registry, *others = candidate._arguments
+    candidate.stop()
+    monkeypatch.setattr(candidate, "_arguments", (registry.model_copy(update={"home": tmp_path}), *others))
+    for _ in range(3):
+        assert server.match().json()["model_version"] == "v1"
+    assert eventually(lambda: server.compared(run_id) == 3)
+    assert server.findings().failures.candidate == 3
+    assert caplog.text.count("The candidate v2 failed to answer: ArtifactError") == 3
+    candidate.stop()
+
+
+def test_an_interleaved_answer_whose_candidate_fails_is_the_live_one(
+    server: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = server.start(canary=0.01)
     real = matcher.match
 
     def match(answering: Answering, *arguments: Any, **more: Any) -> Any:
@@ -139,12 +159,61 @@ def test_a_candidate_that_fails_disturbs_no_answer_and_is_counted(
         return real(answering, *arguments, **more)
 
     monkeypatch.setattr(matcher, "match", match)
-    for _ in range(3):
-        assert server.match().json()["model_version"] == "v1"
     assert server.match(interleave=True).json()["interleaved"] is False
-    assert eventually(lambda: server.compared(run_id) == 4)
-    assert server.findings().failures.candidate == 4
+    server.service.comparisons.tell()
+    assert server.findings().failures.candidate == 1
+    assert server.compared(run_id) == 1
     assert "a broken candidate" in caplog.text
+
+
+def test_a_candidate_whose_process_dies_is_counted_and_begins_again(
+    server: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shadow, "_AGAIN_SECONDS", 60.0)
+    run_id = server.start(sample=1.0)
+    server.match()
+    assert eventually(lambda: server.compared(run_id) == 1)
+    process = server.service.shadow._candidate._process
+    assert process is not None
+    process.kill()
+    process.join()
+    server.match()
+    assert eventually(lambda: server.compared(run_id) == 2)
+    assert server.findings().failures.candidate == 1
+    assert "its process ended" in caplog.text
+    server.match()  # too soon: it is left in peace
+    assert eventually(lambda: server.counted(run_id).dropped == 1)
+    monkeypatch.setattr(shadow, "_AGAIN_SECONDS", 0.0)
+    server.match()
+    assert eventually(lambda: server.compared(run_id) == 3)
+    assert server.findings().failures.candidate == 1
+
+
+def test_a_candidate_that_is_asked_nothing_gives_its_memory_back(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = server.start(sample=1.0)
+    server.match()
+    assert eventually(lambda: server.compared(run_id) == 1)
+    process = server.service.shadow._candidate._process
+    assert process is not None
+    assert process.is_alive()
+    monkeypatch.setattr(shadow, "_IDLE_SECONDS", 0.1)
+    assert eventually(lambda: not process.is_alive())
+
+
+def test_a_candidate_ends_with_its_server(server: Running) -> None:
+    run_id = server.start(sample=1.0)
+    server.match()
+    assert eventually(lambda: server.compared(run_id) == 1)
+    candidate = server.service.shadow._candidate
+    process, pipe = candidate._process, candidate._pipe
+    assert process is not None
+    assert pipe is not None
+    pipe.close()  # as when the server is killed
+    process.join(20)
+    assert process.exitcode == 0
+    candidate.stop()
 
 
 def test_under_load_comparisons_are_dropped_and_counted(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
