@@ -91,7 +91,7 @@ def server(started: Running) -> Iterator[Running]:
     with started.workspace.database.transaction() as connection:
         parallel_runs.end_open(connection)
     assert eventually(lambda: started.service.slot.standing.run is None)
-    assert eventually(lambda: started.service.shadow._waiting.empty())
+    assert eventually(started.service.shadow._waiting.empty)
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
