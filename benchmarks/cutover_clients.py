@@ -18,7 +18,7 @@ from lifecycle.matching import answering_of
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.records import Song
-from serving import matcher
+from serving.matching import matcher
 
 TEXTS = ["a slow song about a harbour at night", "a loud song for the last hill"]
 TOLD = {"title": "Told", "description": TEXTS[0]}

@@ -34,8 +34,8 @@ from registry.settings import RegistrySettings
 from registry.texts import render_song
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelSpec, ModelVersion
-from serving.matching import PlaylistIndex, raw_signals
-from serving.precision import offered_precision
+from serving.inference.precision import offered_precision
+from serving.matching.scoring import PlaylistIndex, raw_signals
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from lifecycle.trial import Shown, tried
 from registry.imports.reader import Row, read_library
 from registry.records import CatalogueSnapshot, Feedback, Membership, Playlist, Song
 from registry.versions import EmbedderSpec
-from serving.encoder import Encoder
+from serving.inference.encoder import Encoder
 from training.audit import audit
 from training.configuration import TrainingConfiguration, profile
 from training.dataset import PairDataset, build_dataset

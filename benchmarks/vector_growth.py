@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from psycopg import sql
 
-import serving.lanes  # noqa: F401 - loads torch, which takes seconds and belongs to no song
+import serving.inference.lanes  # noqa: F401 - loads torch, which takes seconds and belongs to no song
 from benchmarks.made_up import Clusters, add_version
 from lifecycle.progress import Advance, Silent
 from lifecycle.reconcile.encoders import Encoders

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 from lifecycle.dataset_vectors import EncodedDataset, training_profiles
 from registry.versions import MatchSpec
-from serving.calibration import calibrate, measure_features, uncalibrated
-from serving.matching import PlaylistIndex
+from serving.matching.calibration import calibrate, measure_features, uncalibrated
+from serving.matching.scoring import PlaylistIndex
 from training.dataset import PairDataset, relevance
 from training.splits import Split
 

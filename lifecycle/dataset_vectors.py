@@ -12,12 +12,12 @@ from lifecycle.progress import Advance, Progress
 from registry.records import Song
 from registry.texts import render_playlist, render_song
 from registry.vectors.records import StoredProfile
-from serving.matching import features_of
+from serving.matching.scoring import features_of
 from training.dataset import PairDataset
 from training.splits import Split
 
 if TYPE_CHECKING:
-    from serving.encoder import Encoder
+    from serving.inference.encoder import Encoder
 
 Matrix = npt.NDArray[np.float32]
 

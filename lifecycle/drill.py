@@ -90,7 +90,7 @@ def drill(workspace: Workspace, name: str | None = None) -> Drill:
 def _answer_with(workspace: Workspace, version: ModelVersion) -> None:
     """Match one song with the version, from its model to its answer."""
     from lifecycle.matching import answering_of
-    from serving import matcher
+    from serving.matching import matcher
 
     with workspace.database.transaction() as connection:
         answering = answering_of(workspace, connection, version)

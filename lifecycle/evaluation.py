@@ -23,7 +23,7 @@ from registry import versions
 from registry.errors import NotFound
 from registry.records import Song
 from registry.versions import MatchSpec, ModelVersion
-from serving.matching import SIGNALS, PlaylistIndex, match_songs
+from serving.matching.scoring import SIGNALS, PlaylistIndex, match_songs
 from training.audit import audit
 from training.baselines import Baselines
 from training.dataset import PairDataset, relevance

@@ -20,12 +20,12 @@ from registry.texts import render_playlist, render_song
 from registry.vectors.records import StoredProfile
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
-from serving.matching import PlaylistIndex
+from serving.matching.scoring import PlaylistIndex
 from training.dataset import relevance
 from training.splits import Split
 
 if TYPE_CHECKING:
-    from serving.encoder import Encoder
+    from serving.inference.encoder import Encoder
 
 
 def evaluate_file(workspace: Workspace, name: str, path: Path, progress: Progress) -> Report:

@@ -10,8 +10,8 @@ from registry.database import Connection
 from registry.errors import NotFound
 from registry.records import Song
 from registry.versions import ModelVersion
-from serving import matcher
-from serving.matcher import Answering
+from serving.matching import matcher
+from serving.matching.matcher import Answering
 
 
 def match_queries(

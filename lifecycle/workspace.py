@@ -13,7 +13,7 @@ from registry.versions import EmbedderSpec
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from serving.encoder import Encoder
+    from serving.inference.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Workspace:
     def load_encoder(self, spec: EmbedderSpec, *, precision: str = "fp32") -> "Encoder":
         """The encoder of a version, its artifact verified."""
         # Imported here because it takes seconds, which `autosort rollback` does not have.
-        from serving.encoder import Encoder
+        from serving.inference.encoder import Encoder
 
         return Encoder.load(self.artifacts, spec, device=self.device, precision=precision)
 

@@ -9,16 +9,16 @@ from registry.artifacts import ArtifactStore
 from registry.database import Database
 from registry.settings import RegistrySettings
 from registry.versions import ModelVersion
-from serving.candidate_process import CandidateProcess
-from serving.comparison_log import ComparisonLog
-from serving.encoder import Encoder
-from serving.heartbeat import Heartbeat
-from serving.live_matching import LiveMatching
-from serving.requested import RequestedSongs
+from serving.inference.encoder import Encoder
+from serving.matching.live_matching import LiveMatching
+from serving.matching.requested import RequestedSongs
+from serving.parallel.candidate_process import CandidateProcess
+from serving.parallel.comparison_log import ComparisonLog
+from serving.parallel.shadow import Shadow
 from serving.settings import ServingSettings
-from serving.shadow import Shadow
-from serving.slot import VersionSlot
-from serving.traffic import Traffic
+from serving.versions.heartbeat import Heartbeat
+from serving.versions.slot import VersionSlot
+from serving.versions.traffic import Traffic
 
 _MEMORY_FOR_EACH_BYTE = 2.0
 """Of a model on disk: its weights, once more in a second precision or while they are read."""

@@ -27,7 +27,7 @@ def serve(
 
         from registry.database import open_database
         from registry.settings import RegistrySettings
-        from serving.app import create_app
+        from serving.http.app import create_app
 
         settings = RegistrySettings()
         # Opened here too, so that a database that is down is told plainly and before the server starts.

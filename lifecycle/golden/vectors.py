@@ -20,7 +20,7 @@ from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 
 if TYPE_CHECKING:
-    from serving.encoder import Encoder
+    from serving.inference.encoder import Encoder
 
 Matrix = npt.NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from registry.database import Connection
 from registry.parallel_runs import Kind, ParallelRun, SampledRequests
 from registry.records import Verdict
 from registry.traffic import Served
-from serving.canary import in_canary
+from serving.parallel.canary import in_canary
 
 MISMATCH = 0.001
 """A share of requests or users as far from the configured one as this is a fault, not chance."""

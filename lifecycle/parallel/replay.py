@@ -15,10 +15,10 @@ from registry.errors import NotFound
 from registry.imports.reader import Row, read_library
 from registry.parallel_runs import ComparedRequest, ComparedSong, Kind, ParallelRun, SampledRequests
 from registry.records import Song, SongId
-from serving import matcher
-from serving.compared import Answered, compare
-from serving.matcher import Answering, Recorded
-from serving.rankings import DEPTH
+from serving.matching import matcher
+from serving.matching.matcher import Answering, Recorded
+from serving.parallel.compared import Answered, compare
+from serving.parallel.rankings import DEPTH
 
 _SERVER = "replay"
 _EMBEDDED_AFRESH = 40

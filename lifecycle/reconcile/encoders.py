@@ -10,7 +10,7 @@ from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 
 if TYPE_CHECKING:
-    from serving.encoder import Encoder
+    from serving.inference.encoder import Encoder
 
 _WORTH_A_TRIAL = 1_000
 """Songs for which it pays to find out whether a faster precision gives the same answers."""
@@ -33,7 +33,7 @@ class Encoders:
         Raises:
             ArtifactError: the model is missing, unsafe or changed.
         """
-        from serving.precision import chosen_device, offered_precision
+        from serving.inference.precision import chosen_device, offered_precision
 
         vectors = VectorSet(version)
         precision = self._workspace.database.persist(lambda connection: _precision(connection, vectors))
@@ -43,7 +43,7 @@ class Encoders:
         return self._load(version, precision if precision and offered else "fp32")
 
     def _settle(self, version: ModelVersion, vectors: VectorSet) -> str:
-        from serving.precision import TRIAL_TEXTS, try_precision
+        from serving.inference.precision import TRIAL_TEXTS, try_precision
 
         def sample(connection: Connection) -> list[str]:
             pending = vectors.pending_songs(connection, limit=TRIAL_TEXTS)

@@ -9,7 +9,7 @@ from registry.errors import EncoderBroken
 from registry.vectors.records import Matrix
 
 if TYPE_CHECKING:
-    from serving.encoder import Encoder, Tokens
+    from serving.inference.encoder import Encoder, Tokens
 
 Reasons = dict[int, str]
 """Why rows cannot be embedded."""

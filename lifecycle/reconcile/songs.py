@@ -23,8 +23,8 @@ from registry.vectors.claims import Claim, Kind, list_workers
 from registry.vectors.records import Matrix, PendingSong
 
 if TYPE_CHECKING:
-    from serving.encoder import Encoder
-    from serving.lanes import EncodingLanes
+    from serving.inference.encoder import Encoder
+    from serving.inference.lanes import EncodingLanes
 
 _MOST_SONGS, _FEWEST_SONGS = 2_048, 64
 _SHARES = 16
@@ -68,7 +68,7 @@ def embed_songs(work: Work, waiting: int) -> None:
     """
     if not waiting:
         return
-    from serving.lanes import EncodingLanes
+    from serving.inference.lanes import EncodingLanes
 
     encoder = work.encoders.of(work.version, waiting=waiting)
     limit = max(_FEWEST_SONGS, min(_MOST_SONGS, waiting // _SHARES))
@@ -94,7 +94,7 @@ def embed_songs(work: Work, waiting: int) -> None:
 
 def _prepare(work: Work, encoder: "Encoder", limit: int) -> _Chunk | None:
     """Claim the next songs and make them ready for the lanes."""
-    from serving.batching import batches_by_tokens
+    from serving.inference.batching import batches_by_tokens
 
     claimed = work.database.persist(lambda connection: work.crew.claim_songs(connection, limit=limit))
     if claimed is None:

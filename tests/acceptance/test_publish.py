@@ -15,7 +15,7 @@ from huggingface_hub import ModelCard
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.settings import RegistrySettings
-from serving.encoder import Encoder
+from serving.inference.encoder import Encoder
 from tests.support.command_line import CommandLine
 from tests.support.hub import ModelHub, served_hub
 

@@ -26,7 +26,7 @@ from registry.vectors import removal
 from registry.vectors.records import StoredProfile
 from registry.vectors.vector_set import VectorSet
 from registry.versions import MatchSpec, Scale
-from serving.calibration import uncalibrated
+from serving.matching.calibration import uncalibrated
 
 SPEC: MatchSpec = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)))
 

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from registry.settings import RegistrySettings
-from serving.app import create_app
+from serving.http.app import create_app
 from serving.settings import ServingSettings
 from tests.support.command_line import CommandLine
 

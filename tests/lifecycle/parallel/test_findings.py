@@ -17,7 +17,7 @@ from registry.database import Connection
 from registry.parallel_runs import ComparedRequest, ComparedSong, Kind, SampledRequests
 from registry.records import CatalogueRecord, Feedback, Playlist, Song, Verdict
 from registry.traffic import Cell, Count
-from serving.canary import in_canary
+from serving.parallel.canary import in_canary
 from tests.support.findings import findings
 from tests.support.trained_versions import with_two_versions
 

@@ -18,7 +18,7 @@ from registry.artifacts import ArtifactStore
 from registry.database import open_database
 from registry.settings import RegistrySettings
 from registry.versions import EmbedderSpec
-from serving.encoder import Encoder
+from serving.inference.encoder import Encoder
 from tests.lifecycle.reconcile.helpers import AddVersion, Record, add, member, playlist, song
 
 SONGS, PLAYLISTS = 12, 3

@@ -16,7 +16,7 @@ from registry.stages import Stage
 from registry.vectors.claims import Crew, Kind
 from registry.vectors.records import Coverage, Matrix, VectorSetState
 from registry.vectors.vector_set import VectorSet
-from serving.encoder import Encoder, Tokens
+from serving.inference.encoder import Encoder, Tokens
 
 Record = dict[str, object]
 AddVersion = Callable[[], str]

@@ -12,8 +12,8 @@ from lifecycle.workspace import Workspace
 from registry import versions
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
-from serving import precision
-from serving.encoder import Encoder
+from serving.inference import precision
+from serving.inference.encoder import Encoder
 from tests.lifecycle.reconcile.helpers import AddVersion, Told, state, stored
 
 

@@ -13,7 +13,7 @@ from lifecycle.workspace import Workspace
 from registry.database import Database
 from registry.errors import Refused
 from registry.stages import Stage
-from serving.encoder import Encoder
+from serving.inference.encoder import Encoder
 from tests.lifecycle.reconcile.helpers import AddVersion, Failing, add, count, song, stage, state
 
 WAITING = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -12,7 +12,7 @@ from lifecycle.reconcile.poison import embed_halves
 from lifecycle.workspace import Workspace
 from registry.errors import EncoderBroken
 from registry.vectors.vector_set import list_quarantine
-from serving.encoder import Encoder
+from serving.inference.encoder import Encoder
 from tests.lifecycle.reconcile.helpers import (
     AddVersion,
     Blown,

@@ -1,0 +1,100 @@
+"""Which precision a model is run in: the faster one that this device offers, if it gives the same answers."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sentence_transformers.util import get_device_name
+
+from serving.inference.encoder import Encoder, Matrix
+
+TRIAL_TEXTS = 64
+LEAST_COSINE = 0.998
+"""Between a text's vectors in both precisions: below that a precision is not used, however fast."""
+
+_LEAST_SPEEDUP = 1.1
+_NEIGHBOURS = 5
+_LEAST_OVERLAP = 0.95
+
+
+@dataclass(frozen=True)
+class PrecisionTrial:
+    """What came of trying a precision against fp32 on the same texts.
+
+    Attributes:
+        speedup: how many times as fast it was.
+        cosine: least cosine between the two vectors of a text.
+        overlap: mean share of a text's five nearest others that both precisions agree on.
+    """
+
+    precision: str
+    speedup: float
+    cosine: float
+    overlap: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is worth having: faster, the same vectors, the same ranks."""
+        return self.speedup >= _LEAST_SPEEDUP and self.cosine >= LEAST_COSINE and self.overlap >= _LEAST_OVERLAP
+
+
+def chosen_device(wanted: str | None) -> str:
+    """The kind of device that a model is loaded onto: the one wanted, or the best there is."""
+    return (wanted or get_device_name()).partition(":")[0]
+
+
+def offered_precision(device: str) -> str:
+    """The fastest precision that a device computes in itself: "bf16", "fp16" or "fp32".
+
+    A CPU without AMX or AVX512-BF16 emulates bf16, many times slower than fp32.
+    """
+    if device == "mps":
+        return "fp16"
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    features = torch.cpu.get_capabilities() if device == "cpu" else {}
+    return "bf16" if features.get("amx_bf16") or features.get("avx512_bf16") else "fp32"
+
+
+def try_precision(exact: Encoder, load: Callable[[str], Encoder], texts: Sequence[str]) -> PrecisionTrial:
+    """Embed texts (64 are enough) in fp32 and in what the device offers, and compare.
+
+    Args:
+        exact: the model in fp32.
+        load: loads the same model in a precision.
+    """
+    precision = offered_precision(exact.device)
+    if precision == exact.precision:
+        return PrecisionTrial(precision, speedup=1.0, cosine=1.0, overlap=1.0)
+    fast = load(precision)
+    seconds, expected = _timed(exact, texts)
+    fast_seconds, vectors = _timed(fast, texts)
+    return PrecisionTrial(
+        precision,
+        speedup=seconds / fast_seconds,
+        cosine=float(np.sum(expected * vectors, axis=1).min()),
+        overlap=_overlap(expected, vectors),
+    )
+
+
+def _timed(encoder: Encoder, texts: Sequence[str]) -> tuple[float, Matrix]:
+    encoder.songs(texts[:8])
+    begun = time.perf_counter()
+    vectors = encoder.songs(texts)
+    return time.perf_counter() - begun, vectors
+
+
+def _overlap(expected: Matrix, vectors: Matrix) -> float:
+    shares = [
+        len(set(a) & set(b)) / len(a) for a, b in zip(_nearest(expected), _nearest(vectors), strict=True) if len(a)
+    ]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def _nearest(vectors: Matrix) -> npt.NDArray[np.intp]:
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -np.inf)
+    return np.argsort(-cosines, axis=1)[:, : min(_NEIGHBOURS, len(vectors) - 1)]

@@ -1,0 +1,135 @@
+"""Matching songs of the catalogue, or songs that are told, with one version from the first step to the last."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from registry import catalogue
+from registry.database import Connection
+from registry.errors import NotFound
+from registry.records import Song
+from registry.texts import render_song
+from registry.vectors.vector_set import VectorSet
+from registry.versions import ModelVersion
+from serving.matching.scoring import SIGNALS, MatchScores, Matrix, PlaylistIndex, match_songs
+
+if TYPE_CHECKING:
+    from serving.inference.encoder import Encoder
+
+
+@dataclass(frozen=True)
+class Answering:
+    """One version, whole: whatever answers a request is taken from one of these and from nowhere else.
+
+    Attributes:
+        generation: of the live pointer when this was made.
+        encoder: gives the version's encoder, loading it if need be.
+        profiles_revision: of the playlists in the index.
+    """
+
+    generation: int
+    version: ModelVersion
+    encoder: "Callable[[], Encoder]"
+    index: PlaylistIndex
+    profiles_revision: int
+
+    @classmethod
+    def load(
+        cls, connection: Connection, version: ModelVersion, generation: int, encoder: "Callable[[], Encoder]"
+    ) -> "Answering":
+        """Read a version's playlists from the database.
+
+        Raises:
+            NotFound: the version has no whole set of vectors.
+        """
+        vectors = VectorSet(version)
+        state = vectors.state(connection)
+        if state is None or not state.attached:
+            raise NotFound(
+                f"{version.version} is not whole: nothing can be matched with it yet.",
+                f"Run `autosort reembed {version.version}`.",
+            )
+        index = PlaylistIndex.build(vectors.profiles(connection), version.spec.matching, vectors.dimensions)
+        return cls(generation, version, encoder, index, state.profiles_revision)
+
+
+def resolve_songs(connection: Connection, song_ids: Sequence[str]) -> list[Song]:
+    """The songs of these ids, in their order.
+
+    Raises:
+        NotFound: an id is not in the catalogue.
+    """
+    known = catalogue.songs_by_id(connection, song_ids)
+    unknown = [each for each in song_ids if each not in known]
+    if unknown:
+        raise NotFound(
+            f"{len(unknown)} of the songs are not in the catalogue, the first: {unknown[0][:80]!r}.",
+            "Import them, or send title, artist and description instead of the id.",
+        )
+    return [known[each] for each in song_ids]  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the database knows of songs: current vectors, and the playlists that hold them, by song id."""
+
+    vectors: Mapping[str, Matrix]
+    holders: Mapping[str, set[str]]
+
+
+def look_up(connection: Connection, answering: Answering, songs: Sequence[Song]) -> Recorded:
+    """Read what is on record of songs, so that matching them needs the database no more."""
+    song_ids = [song.song_id for song in songs]
+    vectors = VectorSet(answering.version).song_vectors(connection, song_ids)
+    return Recorded(vectors, catalogue.memberships_of(connection, song_ids))
+
+
+def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, top_k: int) -> list[dict[str, Any]]:
+    """The best playlists of each song, best first, with each signal's share of the score.
+
+    Vectors on record are used for songs of the catalogue; others are embedded now, by the same version.
+    """
+    vectors = _vectors(answering, songs, recorded)
+    scores = match_songs(vectors, songs, answering.index, answering.version.spec.matching)
+    nobody: set[str] = set()
+    return [
+        {
+            "song": _song_json(song),
+            "matches": _best(answering, scores, row, recorded.holders.get(song.song_id, nobody), top_k),
+        }
+        for row, song in enumerate(songs)
+    ]
+
+
+def _vectors(answering: Answering, songs: Sequence[Song], recorded: Recorded) -> Matrix:
+    """The songs' vectors in the version's space, shape (n, d): those on record, the others embedded now."""
+    vectors = dict(recorded.vectors)
+    missing = [song for song in songs if song.song_id not in vectors]
+    if missing:
+        template = answering.version.spec.text_template
+        fresh = answering.encoder().songs([render_song(song, template) for song in missing])
+        vectors |= {song.song_id: vector for song, vector in zip(missing, fresh, strict=True)}
+    return np.array([vectors[song.song_id] for song in songs], np.float32)
+
+
+def _best(answering: Answering, scores: MatchScores, row: int, holders: set[str], top_k: int) -> list[dict[str, Any]]:
+    order = np.argsort(-scores.score[row], kind="stable")[:top_k]
+    return [_match_json(answering, scores, row, int(column), holders) for column in order]
+
+
+def _match_json(answering: Answering, scores: MatchScores, row: int, column: int, holders: set[str]) -> dict[str, Any]:
+    playlist = answering.index.playlists[column]
+    return {
+        "playlist_id": playlist.playlist_id,
+        "name": playlist.name,
+        "type": answering.index.types[column],
+        "score": round(float(scores.score[row, column]), 4),
+        "signals": {signal: round(float(scores.shares[signal][row, column]), 4) for signal in SIGNALS},
+        "already_in": playlist.playlist_id in holders,
+    }
+
+
+def _song_json(song: Song) -> dict[str, Any]:
+    return {"song_id": song.song_id, "title": song.title, "artist": song.artist}

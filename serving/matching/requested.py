@@ -1,0 +1,89 @@
+"""The songs of a request and what the database knows of them, read without keeping other requests waiting."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from registry.database import Database
+from registry.records import Song
+from serving.disclosure import unreachable
+from serving.matching import matcher
+from serving.matching.matcher import Answering, Recorded
+from serving.schemas import SongRequest
+from serving.versions.slot import VersionSlot
+
+_THREADS = 5
+"""Fewer than a `Database` has connections: the slot, the heartbeat and the shadow always find one."""
+
+
+@dataclass(frozen=True)
+class Requested:
+    """Songs in the order of the request, with what is on record of those of the catalogue, read in so many seconds."""
+
+    songs: list[Song]
+    recorded: Recorded
+    seconds: float = 0.0
+
+
+class RequestedSongs:
+    """Looks requested songs up in threads of its own: while the database is away, only they wait for it."""
+
+    def __init__(self, database: Database, slot: VersionSlot) -> None:
+        self._database = database
+        self._slot = slot
+        self._threads = ThreadPoolExecutor(_THREADS, "requested-songs")
+
+    async def look_up(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
+        """The requested songs; told ones need no database.
+
+        Raises:
+            NotFound: an id is not in the catalogue.
+            DatabaseUnavailable: the catalogue is needed and cannot be reached.
+        """
+        if not _song_ids(asked):
+            return self.read(answering, asked)
+        self._check_reachable()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, answering, asked)
+
+    def read(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
+        """The same in the caller's own thread."""
+        if _song_ids(asked):
+            self._check_reachable()  # again: it may have gone while this waited for a thread
+        return read_requested(self._database, answering, asked)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    def _check_reachable(self) -> None:
+        if not self._slot.database_reachable:
+            raise unreachable()
+
+
+def read_requested(database: Database, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
+    """The requested songs, those of the catalogue read from the database.
+
+    Raises:
+        NotFound: an id is not in the catalogue.
+        DatabaseUnavailable: the catalogue is needed and cannot be reached.
+    """
+    song_ids = _song_ids(asked)
+    if not song_ids:
+        return Requested(_in_order(asked, []), Recorded({}, {}))
+    begun = time.perf_counter()
+    with database.transaction() as connection:
+        known = matcher.resolve_songs(connection, song_ids)
+        recorded = matcher.look_up(connection, answering, known)
+    return Requested(_in_order(asked, known), recorded, time.perf_counter() - begun)
+
+
+def _song_ids(asked: Sequence[SongRequest]) -> list[str]:
+    return [each.song_id for each in asked if each.song_id is not None]
+
+
+def _in_order(asked: Sequence[SongRequest], known: Sequence[Song]) -> list[Song]:
+    """The requested songs: those of the catalogue from it, the others as told."""
+    from_catalogue = iter(known)
+    return [next(from_catalogue) if each.song_id else each.as_song(number) for number, each in enumerate(asked)]

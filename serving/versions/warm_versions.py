@@ -1,0 +1,65 @@
+"""Versions held in memory, whole and ready: a move of the pointer, or a pinned request, then loads nothing."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from functools import partial
+
+from registry.database import Database
+from registry.versions import EmbedderSpec, ModelVersion
+from serving.inference.encoder import Encoder
+from serving.matching.matcher import Answering
+
+LoadEncoder = Callable[[EmbedderSpec], Encoder]
+
+
+class WarmVersions:
+    """Each version's encoder and playlists. Threads may share it; of two that want the same version one loads it."""
+
+    def __init__(self, database: Database, load_encoder: LoadEncoder) -> None:
+        self._database = database
+        self._load_encoder = load_encoder
+        self._held: dict[str, Answering] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The versions that are held."""
+        return tuple(sorted(self._held))
+
+    def find(self, name: str) -> Answering | None:
+        """A version that is held."""
+        return self._held.get(name)
+
+    def bring(self, version: ModelVersion, profiles_revision: int) -> Answering:
+        """A version with its playlists as of a revision, or later; what is not held of it is loaded.
+
+        Raises:
+            ArtifactError: its model is missing, unsafe or changed.
+            NotFound: it has no whole set of vectors.
+        """
+        with self._locks[version.version]:
+            held = self._held.get(version.version)
+            if held is None or held.profiles_revision != profiles_revision:
+                # Bound to the encoder itself: an answer keeps it alive to its end, whatever is dropped here meanwhile.
+                encoder = held.encoder if held else partial(_same, self._encoder(version))
+                with self._database.transaction() as connection:
+                    held = Answering.load(connection, version, 0, encoder)
+                self._held[version.version] = held
+            return held
+
+    def keep(self, names: Collection[str]) -> None:
+        """Drop all other versions; answers that are on their way keep theirs to their end, then its memory is free."""
+        for name in set(self._held) - set(names):
+            self._held.pop(name, None)
+
+    def _encoder(self, version: ModelVersion) -> Encoder:
+        """The version's encoder; of two versions with the same model, the one that is loaded."""
+        for held in tuple(self._held.values()):
+            if held.version.spec.embedder == version.spec.embedder:
+                return held.encoder()
+        return self._load_encoder(version.spec.embedder)
+
+
+def _same(encoder: Encoder) -> Encoder:
+    return encoder

@@ -1,0 +1,25 @@
+"""Matching, whole: what the database is not needed for."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from registry.records import ACOUSTIC_FEATURES
+from registry.versions import Scale
+from serving.matching import matcher
+from serving.matching.calibration import uncalibrated
+from serving.matching.matcher import Answering, Recorded
+from serving.matching.scoring import PlaylistIndex
+from serving.schemas import SongRequest
+
+SPEC = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)))
+
+
+def test_without_playlists_a_song_has_no_matches() -> None:
+    version: Any = SimpleNamespace(version="v1", spec=SimpleNamespace(matching=SPEC, text_template=1))
+    encoder: Any = SimpleNamespace(songs=lambda texts: np.ones((len(texts), 3), np.float32))
+    answering = Answering(1, version, lambda: encoder, PlaylistIndex.build([], SPEC, 3), 0)
+    songs = [SongRequest(title=title).as_song(number) for number, title in enumerate(("Rain", "Rain"))]
+    results = matcher.match(answering, songs, Recorded({}, {}), top_k=5)
+    assert [(result["song"]["title"], result["matches"]) for result in results] == [("Rain", []), ("Rain", [])]
