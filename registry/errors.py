@@ -14,6 +14,8 @@ Every message gives the fact, the value and the next step, because it is read at
     │   └── AlreadyRunning      the same work is being done by another process
     ├── TrainingError           a training whose outcome must not be used
     ├── EncoderBroken           a model that runs but embeds nothing
+    ├── InferenceFailed         a model that failed on these texts, or did not come back from them
+    ├── Overloaded              a service that has as much to do as it can within its time
     ├── ArtifactError           an artifact that is missing or must not be loaded
     │   ├── DigestMismatch      its bytes are not the registered ones
     │   └── UnsafeArtifact      it holds something other than weights and text
@@ -88,6 +90,18 @@ class TrainingError(AutosortError):
 
 class EncoderBroken(AutosortError):
     pass
+
+
+class InferenceFailed(AutosortError):
+    pass
+
+
+class Overloaded(AutosortError):
+    """Args: retry_after: seconds after which there will be room."""
+
+    def __init__(self, fact: str, remedy: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(fact, remedy)
+        self.retry_after = retry_after
 
 
 class ArtifactError(AutosortError):

@@ -117,6 +117,11 @@ class ModelSpec(_Part):
     training: TrainingSpec | None = None
     reranker: RerankerSpec | None = None
 
+    @property
+    def matryoshka(self) -> tuple[int, ...]:
+        """Numbers of leading dimensions that the embedder was trained to work with by themselves."""
+        return tuple(self.training.configuration.get("matryoshka", ())) if self.training else ()
+
 
 @dataclass(frozen=True)
 class ModelVersion:

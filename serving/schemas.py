@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from registry.records import AudioFeatures, Identifier, Line, Milliseconds, Prose, ReleaseDate, Song
 
+MOST_TEXTS = 1024
+"""That one request may hold."""
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 
 
@@ -16,7 +19,7 @@ class EmbedRequest(BaseModel):
     songs (E5 and MiniLM have none).
     """
 
-    inputs: Text | Annotated[list[Text], Field(min_length=1, max_length=1024)]
+    inputs: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
     prompt_name: Literal["query", "document"] | None = None
 
     @property

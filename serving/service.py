@@ -1,5 +1,8 @@
 """All that a server consists of, made, started and stopped together."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Self
 
 import psutil
@@ -8,8 +11,12 @@ import torch
 from registry.artifacts import ArtifactStore
 from registry.database import Database
 from registry.settings import RegistrySettings
-from registry.versions import ModelVersion
+from registry.versions import EmbedderSpec, ModelVersion
 from serving.inference.encoder import Encoder
+from serving.inference.loading import load_encoder
+from serving.inference.precision import chosen_device
+from serving.inference.scheduler import Scheduler
+from serving.inference.served import ServedEncoder
 from serving.matching.live_matching import LiveMatching
 from serving.matching.requested import RequestedSongs
 from serving.parallel.candidate_process import CandidateProcess
@@ -34,20 +41,24 @@ class Service:
     ) -> None:
         self.traffic = Traffic()
         self.heartbeat = Heartbeat(database, self.traffic, lambda: self.slot.report())  # noqa: PLW0108 - the slot is made below
+        device = chosen_device(settings.device)
+        self.scheduler = Scheduler.for_device(device)
+        self._load = partial(load_encoder, database, artifacts, settings)
         self.slot = VersionSlot(
             database,
-            lambda spec: Encoder.load(artifacts, spec, device=settings.device),
+            lambda spec: ServedEncoder(_in_a_thread_of_its_own(self._load, spec), self.scheduler),
             poll_seconds=settings.poll_seconds,
             on_change=self.heartbeat.changed,
             can_hold=lambda version: _has_room(artifacts, version),
         )
         self.requested = RequestedSongs(database, self.slot)
         self.comparisons = ComparisonLog(database, self.heartbeat.server)
-        candidate = CandidateProcess(registry, settings.device, torch.get_num_threads())
+        candidate = CandidateProcess(registry, settings, torch.get_num_threads())
         self.shadow = Shadow(candidate, self.comparisons, self.traffic)
         self.matching = LiveMatching(self.requested, self.shadow, self.comparisons)
 
     def __enter__(self) -> Self:
+        self.scheduler.start()
         self.heartbeat.start()
         self.slot.start()
         self.shadow.start()
@@ -57,9 +68,16 @@ class Service:
         self.requested.close()
         self.shadow.stop()
         self.slot.stop()
+        self.scheduler.stop()
         self.heartbeat.stop()
 
 
 def _has_room(artifacts: ArtifactStore, version: ModelVersion) -> bool:
     needed = artifacts.size(version.spec.embedder.artifact) * _MEMORY_FOR_EACH_BYTE
     return bool(psutil.virtual_memory().available - needed > _MEMORY_LEFT)
+
+
+def _in_a_thread_of_its_own(load: Callable[[EmbedderSpec], Encoder], spec: EmbedderSpec) -> Encoder:
+    """A thread that has multiplied keeps helper threads, which slow the scheduler's down: these end with it."""
+    with ThreadPoolExecutor(1, "loading") as thread:
+        return thread.submit(load, spec).result()

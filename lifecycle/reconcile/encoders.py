@@ -43,20 +43,22 @@ class Encoders:
         return self._load(version, precision if precision and offered else "fp32")
 
     def _settle(self, version: ModelVersion, vectors: VectorSet) -> str:
-        from serving.inference.precision import TRIAL_TEXTS, try_precision
+        from serving.inference.precision import TRIAL_TEXTS, offered_precision, try_precision
 
         def sample(connection: Connection) -> list[str]:
             pending = vectors.pending_songs(connection, limit=TRIAL_TEXTS)
             return [render_song(each.song, version.spec.text_template) for each in pending]
 
-        texts = self._workspace.database.persist(sample)
-        trial = try_precision(self._load(version, "fp32"), lambda name: self._load(version, name), texts)
-        if trial.precision != "fp32":
+        exact = self._load(version, "fp32")
+        chosen, offered = "fp32", offered_precision(exact.device)
+        if offered != "fp32":
+            texts = self._workspace.database.persist(sample)
+            trial = try_precision(exact, self._load(version, offered), texts)
+            chosen = trial.precision if trial.holds else "fp32"
             self._progress.say(
                 f"{trial.precision} is {'used' if trial.holds else 'not used'}: {trial.speedup:.2f} times as fast as "
                 f"fp32 here, least cosine {trial.cosine:.5f}, {trial.overlap:.0%} of nearest songs the same."
             )
-        chosen = trial.precision if trial.holds else "fp32"
         return self._workspace.database.persist(lambda connection: vectors.settle_precision(connection, chosen))
 
     def _load(self, version: ModelVersion, precision: str) -> "Encoder":

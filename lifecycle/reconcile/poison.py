@@ -9,7 +9,8 @@ from registry.errors import EncoderBroken
 from registry.vectors.records import Matrix
 
 if TYPE_CHECKING:
-    from serving.inference.encoder import Encoder, Tokens
+    from serving.inference.encoder import Encoder
+    from serving.inference.waiting import Tokens
 
 Reasons = dict[int, str]
 """Why rows cannot be embedded."""

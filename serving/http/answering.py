@@ -53,7 +53,8 @@ class AnsweringMiddleware:
         with service.traffic.request():
             chosen = await _choose(service, Headers(scope=scope))
             scope.setdefault("state", {})["chosen"] = chosen
-            status = await self._answer(scope, receive, send, chosen.answering)
+            status = await self._answer(scope, receive, send)
+            chosen = scope["state"]["chosen"]  # a field of the body may have named another
         if chosen.answering and scope["path"] in _COUNTED and status is not None:
             service.traffic.note(
                 chosen.answering.version.version,
@@ -63,7 +64,7 @@ class AnsweringMiddleware:
                 failed=status >= _SERVER_ERROR,
             )
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, answering: Answering | None) -> int | None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> int | None:
         """Answer, and return the response's status; None if there was none."""
         status: int | None = None
 
@@ -71,7 +72,7 @@ class AnsweringMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _name(message, answering)
+                _name(message, scope["state"]["chosen"].answering)
             await send(message)
 
         try:

@@ -1,22 +1,37 @@
 """The one shape of HTTP errors. What was sent is never repeated in them."""
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from registry.errors import AutosortError, BadInput, DatabaseUnavailable, NotFound, Refused
+from registry.errors import (
+    AutosortError,
+    BadInput,
+    DatabaseUnavailable,
+    InferenceFailed,
+    NotFound,
+    Overloaded,
+    Refused,
+)
 from registry.imports.rows import shown
 from serving.disclosure import disclosed
+from serving.http.abandonment import ClientGone
 from serving.schemas import Problem
 
 _log = logging.getLogger(__name__)
 
 _RETRY_AFTER_SECONDS = "1"
+_PASSING = (429, 503)
+"""Statuses of what passes by itself."""
+
+_CLIENT_GONE = 499
+"""Nobody reads it; for counts and logs, as nginx has it."""
 _LISTED_FIELDS = 20
 
 
@@ -33,6 +48,8 @@ class NothingLive(AutosortError):
 
 _STATUS: tuple[tuple[type[AutosortError], int], ...] = (
     (NothingLive, 503),
+    (Overloaded, 429),
+    (InferenceFailed, 503),
     (DatabaseUnavailable, 503),
     (NotFound, 404),
     (BadInput, 400),
@@ -56,6 +73,7 @@ def install_error_handlers(app: FastAPI) -> None:
     """Answer the toolkit's errors, invalid requests and what the framework refuses as `Problem`."""
     app.add_exception_handler(AutosortError, _known_error)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid_request)  # type: ignore[arg-type]
+    app.add_exception_handler(ClientGone, _client_gone)
     app.add_exception_handler(HTTPException, _refused_by_framework)  # type: ignore[arg-type]
 
 
@@ -73,8 +91,16 @@ async def _known_error(_request: Request, error: AutosortError) -> JSONResponse:
         _log.error("A request failed: %s", error)
     status = next(status for kind, status in _STATUS if isinstance(told, kind))
     body = Problem(error=type(told).__name__, message=told.fact, remedy=told.remedy)
-    headers = {"Retry-After": _RETRY_AFTER_SECONDS} if status == 503 else None  # noqa: PLR2004 - Service Unavailable
-    return _response(body, status, headers)
+    return _response(body, status, {"Retry-After": _retry_after(told)} if status in _PASSING else None)
+
+
+def _retry_after(error: AutosortError) -> str:
+    """Whole seconds."""
+    return str(math.ceil(error.retry_after)) if isinstance(error, Overloaded) else _RETRY_AFTER_SECONDS
+
+
+async def _client_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=_CLIENT_GONE)
 
 
 async def _invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 
@@ -14,12 +13,10 @@ from registry.artifacts import ArtifactStore
 from registry.errors import ArtifactError
 from registry.versions import EmbedderSpec
 from serving.inference.batching import batches_by_tokens
-
-Matrix = npt.NDArray[np.float32]
-Tokens = Sequence[int]
+from serving.inference.waiting import Matrix, Tokens
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_CPU_BATCH_TOKENS = 2_048
+_CPU_BATCH_TOKENS = 1_024
 _GPU_BATCH_TOKENS = 65_536
 
 

@@ -10,7 +10,8 @@ from typing import Self
 
 import torch
 
-from serving.inference.encoder import Encoder, Matrix, Tokens
+from serving.inference.encoder import Encoder
+from serving.inference.waiting import Matrix, Tokens
 
 
 class EncodingLanes:

@@ -1,5 +1,6 @@
 """Which precision a model is run in: the faster one that this device offers, if it gives the same answers."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ import numpy.typing as npt
 import torch
 from sentence_transformers.util import get_device_name
 
-from serving.inference.encoder import Encoder, Matrix
+from serving.inference.encoder import Encoder
+from serving.inference.waiting import Matrix
+
+_log = logging.getLogger(__name__)
 
 TRIAL_TEXTS = 64
 LEAST_COSINE = 0.998
@@ -59,21 +63,37 @@ def offered_precision(device: str) -> str:
     return "bf16" if features.get("amx_bf16") or features.get("avx512_bf16") else "fp32"
 
 
-def try_precision(exact: Encoder, load: Callable[[str], Encoder], texts: Sequence[str]) -> PrecisionTrial:
-    """Embed texts (64 are enough) in fp32 and in what the device offers, and compare.
+def settle_precision(load: Callable[[str], Encoder], device: str, wanted: str, texts: Sequence[str]) -> Encoder:
+    """The model in the precision that is wanted.
 
     Args:
-        exact: the model in fp32.
-        load: loads the same model in a precision.
+        load: loads the model in a precision.
+        wanted: "auto" is the fastest that the device offers, if a trial shows that it holds.
+        texts: such as will be embedded; a few are enough.
     """
-    precision = offered_precision(exact.device)
-    if precision == exact.precision:
-        return PrecisionTrial(precision, speedup=1.0, cosine=1.0, overlap=1.0)
-    fast = load(precision)
+    if wanted != "auto":
+        return load(wanted)
+    exact, offered = load("fp32"), offered_precision(device)
+    if offered == "fp32":
+        return exact
+    fast = load(offered)
+    trial = try_precision(exact, fast, texts)
+    _log.info(
+        "%s %s: %.2f times as fast as fp32, least cosine %.5f",
+        trial.precision,
+        "is used" if trial.holds else "is not used",
+        trial.speedup,
+        trial.cosine,
+    )
+    return fast if trial.holds else exact
+
+
+def try_precision(exact: Encoder, fast: Encoder, texts: Sequence[str]) -> PrecisionTrial:
+    """Embed texts (64 are enough) with a model in fp32 and with the same one in another precision, and compare."""
     seconds, expected = _timed(exact, texts)
     fast_seconds, vectors = _timed(fast, texts)
     return PrecisionTrial(
-        precision,
+        fast.precision,
         speedup=seconds / fast_seconds,
         cosine=float(np.sum(expected * vectors, axis=1).min()),
         overlap=_overlap(expected, vectors),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.parallel_runs import ParallelRun
+from registry.errors import Overloaded
+from registry.parallel_runs import ParallelRun, SampledRequests
 from serving.matching import matcher
 from serving.matching.matcher import Answering
 from serving.matching.requested import Requested, RequestedSongs
@@ -57,6 +58,10 @@ class LiveMatching:
         chosen = beside if beside and self._shadow.chooses(beside[0]) else None
         try:
             answered = _match(asked.answering, asked.requested, asked.body.top_k)
+        except Overloaded:  # says nothing of the version
+            if chosen:
+                self._comparisons.count(chosen[0].run_id, SampledRequests(dropped=1))
+            raise
         except Exception:
             self._offer(asked, chosen, Answered())
             raise
@@ -91,6 +96,8 @@ class LiveMatching:
     def _by_candidate(self, candidate: Answering, asked: Asked) -> Answered:
         try:
             return _match(candidate, self._requested.read(candidate, asked.body.songs), asked.body.top_k)
+        except Overloaded:
+            raise
         except Exception:  # noqa: BLE001 - logged, and a finding
             _log.exception("The candidate %s failed to answer", candidate.version.version)
             return Answered()

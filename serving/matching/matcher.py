@@ -16,7 +16,7 @@ from registry.versions import ModelVersion
 from serving.matching.scoring import SIGNALS, MatchScores, Matrix, PlaylistIndex, match_songs
 
 if TYPE_CHECKING:
-    from serving.inference.encoder import Encoder
+    from serving.inference.served import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Answering:
 
     generation: int
     version: ModelVersion
-    encoder: "Callable[[], Encoder]"
+    encoder: "Callable[[], TextEncoder]"
     index: PlaylistIndex
     profiles_revision: int
 
     @classmethod
     def load(
-        cls, connection: Connection, version: ModelVersion, generation: int, encoder: "Callable[[], Encoder]"
+        cls, connection: Connection, version: ModelVersion, generation: int, encoder: "Callable[[], TextEncoder]"
     ) -> "Answering":
         """Read a version's playlists from the database.
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -24,6 +25,7 @@ from serving.matching.requested import read_requested
 from serving.parallel.compared import Answered
 from serving.parallel.rankings import DEPTH
 from serving.schemas import SongRequest
+from serving.settings import ServingSettings
 from serving.versions.warm_versions import WarmVersions
 
 _LESS_URGENT = 10
@@ -56,8 +58,8 @@ class CandidateProcess:
         threads: that the model computes with: as many as the live one, as their times are compared.
     """
 
-    def __init__(self, registry: RegistrySettings, device: str | None, threads: int) -> None:
-        self._arguments = (registry, device, threads)
+    def __init__(self, registry: RegistrySettings, settings: ServingSettings, threads: int) -> None:
+        self._arguments = (registry, settings, threads)
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
 
@@ -98,7 +100,7 @@ class CandidateProcess:
         return ours
 
 
-def _run(pipe: Connection, registry: RegistrySettings, device: str | None, threads: int) -> None:
+def _run(pipe: Connection, registry: RegistrySettings, settings: ServingSettings, threads: int) -> None:
     """The process: answer until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     if hasattr(os, "nice"):
@@ -107,7 +109,7 @@ def _run(pipe: Connection, registry: RegistrySettings, device: str | None, threa
 
     torch.set_num_threads(threads)
     with open_database(registry) as database, suppress(EOFError, OSError):
-        candidate = _Candidate(database, ArtifactStore(registry.artifacts_folder), device)
+        candidate = _Candidate(database, ArtifactStore(registry.artifacts_folder), settings)
         while True:
             pipe.send(candidate.answer(pipe.recv()))
 
@@ -115,11 +117,11 @@ def _run(pipe: Connection, registry: RegistrySettings, device: str | None, threa
 class _Candidate:
     """The candidate's model and playlists, in its process."""
 
-    def __init__(self, database: Database, artifacts: ArtifactStore, device: str | None) -> None:
-        from serving.inference.encoder import Encoder
+    def __init__(self, database: Database, artifacts: ArtifactStore, settings: ServingSettings) -> None:
+        from serving.inference.loading import load_encoder
 
         self._database = database
-        self._warm = WarmVersions(database, lambda spec: Encoder.load(artifacts, spec, device=device))
+        self._warm = WarmVersions(database, partial(load_encoder, database, artifacts, settings))
 
     def answer(self, question: Question) -> Answered | _Failure:
         try:

@@ -98,6 +98,11 @@ class VersionSlot:
         return self._standing.live
 
     @property
+    def held(self) -> list[Answering]:
+        """All versions that this server holds ready."""
+        return self._warm.held
+
+    @property
     def problem(self) -> str | None:
         """Why the slot could not follow the pointer at the last look, if it could not; fit for clients."""
         return self._problem if self.database_reachable else str(unreachable())

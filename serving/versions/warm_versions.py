@@ -7,10 +7,10 @@ from functools import partial
 
 from registry.database import Database
 from registry.versions import EmbedderSpec, ModelVersion
-from serving.inference.encoder import Encoder
+from serving.inference.served import TextEncoder
 from serving.matching.matcher import Answering
 
-LoadEncoder = Callable[[EmbedderSpec], Encoder]
+LoadEncoder = Callable[[EmbedderSpec], TextEncoder]
 
 
 class WarmVersions:
@@ -26,6 +26,11 @@ class WarmVersions:
     def names(self) -> tuple[str, ...]:
         """The versions that are held."""
         return tuple(sorted(self._held))
+
+    @property
+    def held(self) -> list[Answering]:
+        """The versions that are held, by name."""
+        return [each for _, each in sorted(self._held.items())]
 
     def find(self, name: str) -> Answering | None:
         """A version that is held."""
@@ -53,7 +58,7 @@ class WarmVersions:
         for name in set(self._held) - set(names):
             self._held.pop(name, None)
 
-    def _encoder(self, version: ModelVersion) -> Encoder:
+    def _encoder(self, version: ModelVersion) -> TextEncoder:
         """The version's encoder; of two versions with the same model, the one that is loaded."""
         for held in tuple(self._held.values()):
             if held.version.spec.embedder == version.spec.embedder:
@@ -61,5 +66,5 @@ class WarmVersions:
         return self._load_encoder(version.spec.embedder)
 
 
-def _same(encoder: Encoder) -> Encoder:
+def _same(encoder: TextEncoder) -> TextEncoder:
     return encoder

@@ -76,6 +76,9 @@ class CommandLine:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The tests' environment with these variables, and none of the toolkit's own but these."""
+    """The tests' environment with these variables, and none of the toolkit's own but these.
+
+    Servers compute in fp32, as commands do, so that their answers can be compared.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOSORT_", "DATABASE_"))}
-    return {**inherited, "PYTHONWARNINGS": "default", **variables}
+    return {**inherited, "PYTHONWARNINGS": "default", "AUTOSORT_PRECISION": "fp32", **variables}

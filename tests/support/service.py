@@ -34,7 +34,7 @@ def served(line: CommandLine, *, timeout: float = 120) -> Iterator[str]:
 @contextmanager
 def serving(settings: RegistrySettings) -> Iterator[httpx.Client]:
     """A server over the settings' registry, on a free port, and a client of it."""
-    with running(create_app(settings, ServingSettings(device="cpu", poll_seconds=0.05))) as client:
+    with running(create_app(settings, ServingSettings(device="cpu", poll_seconds=0.05, precision="fp32"))) as client:
         yield client
 
 

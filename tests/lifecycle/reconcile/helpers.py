@@ -16,7 +16,8 @@ from registry.stages import Stage
 from registry.vectors.claims import Crew, Kind
 from registry.vectors.records import Coverage, Matrix, VectorSetState
 from registry.vectors.vector_set import VectorSet
-from serving.inference.encoder import Encoder, Tokens
+from serving.inference.encoder import Encoder
+from serving.inference.waiting import Tokens
 
 Record = dict[str, object]
 AddVersion = Callable[[], str]

@@ -18,7 +18,8 @@ from registry.errors import Refused
 from registry.stages import Stage
 from registry.texts import render_song
 from registry.vectors import index
-from serving.inference.encoder import Encoder, Matrix
+from serving.inference.encoder import Encoder
+from serving.inference.waiting import Matrix
 from tests.lifecycle.reconcile.helpers import (
     AddVersion,
     Doing,

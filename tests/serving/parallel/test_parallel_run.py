@@ -75,7 +75,7 @@ def started(trained_template: RegistrySettings, clone: Callable[[str], str]) -> 
     settings = RegistrySettings.model_validate(
         {"AUTOSORT_HOME": trained_template.home, "DATABASE_URL": clone(template)}
     )
-    app = create_app(settings, ServingSettings(device="cpu", poll_seconds=0.05))
+    app = create_app(settings, ServingSettings(device="cpu", poll_seconds=0.05, precision="fp32"))
     with open_workspace(settings) as workspace, running(app) as client:
         service: Service = app.state.service
         assert eventually(lambda: service.slot.report().warm == ("v1", "v2"))
