@@ -149,7 +149,12 @@ def run(home: Path, *command: str) -> Any:  # noqa: ANN401
 
 @contextmanager
 def servers(home: Path) -> Iterator[None]:
-    started = [subprocess.Popen([str(AUTOSORT), "serve", "--port", str(port)], env=environment(home)) for port in PORTS]
+    started = [
+        subprocess.Popen(
+            [str(AUTOSORT), "serve", "--port", str(port)], env=environment(home, AUTOSORT_PRECISION="fp32")
+        )
+        for port in PORTS
+    ]
     try:
         for port in PORTS:
             wait_until_ready(port)

@@ -51,7 +51,7 @@ def main() -> None:
         home = Path(folder) / "home"
         run(home, "demo", "--songs", "240")
         server = subprocess.Popen(
-            [str(AUTOSORT), "serve", "--port", str(PORT)], env={**environment(home), "OMP_NUM_THREADS": "1"}
+            [str(AUTOSORT), "serve", "--port", str(PORT)], env=environment(home, OMP_NUM_THREADS="1")
         )
         try:
             wait_until_ready(PORT)

@@ -10,10 +10,10 @@ from typing import Any
 AUTOSORT = Path(sys.executable).parent / "autosort"
 
 
-def environment(home: Path) -> dict[str, str]:
-    """A home of the benchmark's own and the embedded Postgres."""
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """A home of the benchmark's own and the embedded Postgres, with these variables."""
     inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    return {**inherited, "AUTOSORT_HOME": str(home)}
+    return {**inherited, "AUTOSORT_HOME": str(home), **variables}
 
 
 def autosort(home: Path, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds

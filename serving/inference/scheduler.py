@@ -85,7 +85,6 @@ class Scheduler:
         self._stopping = False
         self._stopped = threading.Event()
         self._rate = _FIRST_RATE
-        self._measured = False
         self.succeeded_at = -math.inf
         self._watch = threading.Thread(target=self._give_up_what_hangs, name="inference-watch", daemon=True)
 
@@ -139,13 +138,18 @@ class Scheduler:
 
     def _require_room(self, size: int) -> None:
         """An idle service takes whatever a request may hold; one that is at work, what it can begin in time."""
-        waits = self._waiting.tokens / self._rate
-        if self._waiting and (self._waiting.tokens + size) / self._rate > self._longest_wait:
+        if self._would_wait_too_long(size):
+            self._waiting.forget_given_up()
+        if self._would_wait_too_long(size):
+            waits = self._waiting.tokens / self._rate
             raise Overloaded(
                 f"The service is busy: {len(self._waiting)} texts wait, for about {waits:.1f} s.",
                 "Send the same request again later; the Retry-After header says when.",
                 retry_after=max(1.0, waits),
             )
+
+    def _would_wait_too_long(self, size: int) -> bool:
+        return len(self._waiting) > 0 and (self._waiting.tokens + size) / self._rate > self._longest_wait
 
     # The lanes ----------------------------------------------------------------------------------------------------
 
@@ -238,10 +242,8 @@ class Scheduler:
 
     def _note(self, batch: Batch, running: _Running, seconds: float) -> None:
         lanes = 1 if running.wide else self._count
-        rate = batch.size * lanes / max(seconds, 1e-6)
-        if len(batch.texts) > 1 or not self._measured:
-            self._rate = rate if not self._measured else (1 - _MEMORY) * self._rate + _MEMORY * rate
-            self._measured = True
+        if batch.size > batch.model.batch_tokens / 2:  # a small batch says nothing of what full ones take
+            self._rate += _MEMORY * (batch.size * lanes / max(seconds, 1e-6) - self._rate)
         waited = running.begun_at - min(job.asked_at for job, _ in batch.texts)
         self._observe(BatchDone(len(batch.texts), batch.size, waited, seconds))
 

@@ -101,6 +101,11 @@ class WaitingTexts:
         self._texts.extend((job, row) for row in range(len(job.tokens)))
         self.tokens += job.size
 
+    def forget_given_up(self) -> None:
+        """Let texts go whose client no longer waits for them, or whose request has failed."""
+        self._texts = deque((job, row) for job, row in self._texts if not job.done.done())
+        self.tokens = sum(len(job.tokens[row]) for job, row in self._texts)
+
     def take(self, shares: int) -> Batch | None:
         """The next batch, for one of so many takers that are free now; None if nobody waits any more.
 

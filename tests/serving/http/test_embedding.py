@@ -13,7 +13,7 @@ import pytest
 
 from registry.settings import RegistrySettings
 from serving.http.app import create_app
-from serving.inference.encoder import Encoder
+from serving.http.dependencies import encoder_of
 from serving.inference.scheduler import Scheduler
 from serving.inference.waiting import Matrix, Tokens
 from serving.service import Service
@@ -39,17 +39,20 @@ def held(trained_template: RegistrySettings, monkeypatch: pytest.MonkeyPatch) ->
     with running(app) as client:
         service: Service = app.state.service
         made = Held(client, service.scheduler, threading.Event(), threading.Event(), [])
-        real = Encoder.forward
+        answering = service.slot.answering
+        assert answering is not None
+        encoder = encoder_of(answering).encoder
+        real = encoder.forward
 
-        def forward(self: Encoder, tokens: Sequence[Tokens]) -> Matrix:
+        def forward(tokens: Sequence[Tokens]) -> Matrix:
             made.begun.set()
             assert made.go.wait(20)
             made.computed.append(len(tokens))
             if made.broken:
                 raise RuntimeError("out of memory")
-            return real(self, tokens)
+            return real(tokens)
 
-        monkeypatch.setattr(Encoder, "forward", forward)
+        monkeypatch.setattr(encoder, "forward", forward)
         yield made
         made.go.set()
 

@@ -103,6 +103,15 @@ def test_what_the_client_gave_up_is_let_go() -> None:
     assert waiting(gone).take(1) is None
 
 
+def test_what_was_given_up_takes_no_room() -> None:
+    model = Model()
+    gone, kept = job(model, 7, 7), job(model, 5)
+    texts = waiting(gone, kept)
+    assert gone.done.cancel()
+    texts.forget_given_up()
+    assert (len(texts), texts.tokens) == (1, 5)
+
+
 def test_a_text_longer_than_a_batch_may_be_goes_alone() -> None:
     batches = drained(waiting(job(Model(batch_tokens=10), 50, 3, 50)))
     assert sorted(map(lengths_of, batches)) == [[3], [50], [50]]
