@@ -17,10 +17,10 @@ from serving.inference.loading import load_encoder
 from serving.inference.precision import chosen_device
 from serving.inference.scheduler import Scheduler
 from serving.inference.served import ServedEncoder
-from serving.matching.live_matching import LiveMatching
 from serving.matching.requested import RequestedSongs
 from serving.parallel.candidate_process import CandidateProcess
 from serving.parallel.comparison_log import ComparisonLog
+from serving.parallel.live_matching import LiveMatching
 from serving.parallel.shadow import Shadow
 from serving.settings import ServingSettings
 from serving.versions.heartbeat import Heartbeat
@@ -51,7 +51,7 @@ class Service:
             on_change=self.heartbeat.changed,
             can_hold=lambda version: _has_room(artifacts, version),
         )
-        self.requested = RequestedSongs(database, self.slot)
+        self.requested = RequestedSongs(database, lambda: self.slot.database_reachable)
         self.comparisons = ComparisonLog(database, self.heartbeat.server)
         candidate = CandidateProcess(registry, settings, torch.get_num_threads())
         self.shadow = Shadow(candidate, self.comparisons, self.traffic)

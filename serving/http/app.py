@@ -11,6 +11,7 @@ from registry.database import Database, open_database
 from registry.settings import RegistrySettings
 from serving.http import health, matches, openai, tei
 from serving.http.answering import AnsweringMiddleware
+from serving.http.limits import BodyLimit
 from serving.http.problems import install_error_handlers
 from serving.schemas import Problem
 from serving.service import Service
@@ -35,6 +36,7 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
             await run_in_threadpool(opened.__exit__, None, None, None)
 
     app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses={422: {"model": Problem}, 503: {"model": Problem}})
+    app.add_middleware(BodyLimit)
     app.add_middleware(AnsweringMiddleware)
     install_error_handlers(app)
     for router in (matches.router, health.router, tei.router, openai.router):

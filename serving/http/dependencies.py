@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from serving.http.answering import Chosen
 from serving.http.problems import NothingLive
 from serving.inference.served import ServedEncoder
-from serving.matching.live_matching import Asked
 from serving.matching.matcher import Answering
+from serving.parallel.live_matching import Asked
 from serving.schemas import MatchRequest
 from serving.service import Service
 

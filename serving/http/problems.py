@@ -65,6 +65,7 @@ _BY_STATUS = {
         message="This address does not take this method.",
         remedy="Use one that the Allow header names.",
     ),
+    413: Problem(error="BodyTooLarge", message="The body has more than 8 MiB.", remedy="Send it in several requests."),
 }
 """What the framework refuses by itself."""
 

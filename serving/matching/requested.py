@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,7 +12,6 @@ from serving.disclosure import unreachable
 from serving.matching import matcher
 from serving.matching.matcher import Answering, Recorded
 from serving.schemas import SongRequest
-from serving.versions.slot import VersionSlot
 
 _THREADS = 5
 """Fewer than a `Database` has connections: the slot, the heartbeat and the shadow always find one."""
@@ -28,11 +27,15 @@ class Requested:
 
 
 class RequestedSongs:
-    """Looks requested songs up in threads of its own: while the database is away, only they wait for it."""
+    """Looks requested songs up in threads of its own: while the database is away, only they wait for it.
 
-    def __init__(self, database: Database, slot: VersionSlot) -> None:
+    Args:
+        reachable: whether the database was there when somebody last looked.
+    """
+
+    def __init__(self, database: Database, reachable: Callable[[], bool]) -> None:
         self._database = database
-        self._slot = slot
+        self._reachable = reachable
         self._threads = ThreadPoolExecutor(_THREADS, "requested-songs")
 
     async def look_up(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
@@ -58,7 +61,7 @@ class RequestedSongs:
         self._threads.shutdown()
 
     def _check_reachable(self) -> None:
-        if not self._slot.database_reachable:
+        if not self._reachable():
             raise unreachable()
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -34,16 +35,18 @@ def test_no_request_fails_or_mixes_versions_while_the_pointer_moves(
     expected = _vectors_by_version(trained)
     stop = threading.Event()
     seen = [Seen() for _ in range(CLIENTS)]
-    with served(trained_autosort) as url:
+    with served(trained_autosort) as one, served(trained_autosort) as other:
+        urls = (one, other)
         clients = [
-            threading.Thread(target=_ask, args=(url, number, expected, seen[number], stop)) for number in range(CLIENTS)
+            threading.Thread(target=_ask, args=(urls[number // 2 % 2], number, expected, seen[number], stop))
+            for number in range(CLIENTS)
         ]
         for client in clients:
             client.start()
         try:
             for _ in range(MOVES):
-                _move_and_wait(trained_autosort, url, PROMOTE_V2)
-                _move_and_wait(trained_autosort, url, ("rollback", "v1"))
+                _move_and_wait(trained_autosort, urls, PROMOTE_V2)
+                _move_and_wait(trained_autosort, urls, ("rollback", "v1"))
         finally:
             stop.set()
             for client in clients:
@@ -60,13 +63,14 @@ def test_no_request_fails_or_mixes_versions_while_the_pointer_moves(
     assert (status["live"], status["generation"]) == ("v1", 2 * MOVES + 1)
 
 
-def _move_and_wait(line: CommandLine, url: str, command: tuple[str, ...]) -> None:
-    """Move the pointer, wait until the server follows, and let the clients ask for a while."""
+def _move_and_wait(line: CommandLine, urls: Sequence[str], command: tuple[str, ...]) -> None:
+    """Move the pointer, wait until the servers follow, and let the clients ask for a while."""
     generation = line.run(*command).document["generation"]
     deadline = time.monotonic() + 30
-    while httpx.get(f"{url}/live").json() != {"model_version": command[1], "generation": generation}:
-        assert time.monotonic() < deadline, f"the server did not follow to {command[1]}"
-        time.sleep(0.05)
+    for url in urls:
+        while httpx.get(f"{url}/live").json() != {"model_version": command[1], "generation": generation}:
+            assert time.monotonic() < deadline, f"{url} did not follow to {command[1]}"
+            time.sleep(0.05)
     time.sleep(0.5)
 
 

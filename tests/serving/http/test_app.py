@@ -273,6 +273,14 @@ def test_a_body_that_cannot_be_read_is_told_in_the_one_shape_of_errors(client: h
 # Which version answers ----------------------------------------------------------------------------------------------
 
 
+def test_a_body_that_is_too_large_is_refused_by_its_header_or_while_it_is_read(client: httpx.Client) -> None:
+    text = b'{"inputs": "' + b"a" * (9 * 2**20) + b'"}'
+    for body in (text, (text[at : at + 2**16] for at in range(0, len(text), 2**16))):
+        response = client.post("/embed", content=body, headers={"Content-Type": "application/json"})
+        assert (response.status_code, response.json()["error"]) == (413, "BodyTooLarge")
+    assert client.get("/ready").status_code == 200
+
+
 def test_live_says_what_answers(client: httpx.Client) -> None:
     assert client.get("/live").json() == {"model_version": "v1", "generation": 1}
 
