@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from psycopg import Cursor
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from registry import parallel_runs, versions
@@ -61,7 +63,7 @@ class AuditEntry:
 
 def read(connection: Connection) -> Pointer:
     """The pointer as it stands."""
-    return _one(connection, "read")
+    return _from_only_row(connection.execute(_SQL["read"]))
 
 
 def chosen_version(connection: Connection, name: str | None) -> tuple[ModelVersion, int]:
@@ -81,7 +83,7 @@ def chosen_version(connection: Connection, name: str | None) -> tuple[ModelVersi
 
 def lock(connection: Connection) -> Pointer:
     """Read the pointer and keep it still until the transaction ends."""
-    return _one(connection, "lock")
+    return _from_only_row(connection.execute(_SQL["lock"]))
 
 
 def move(
@@ -105,19 +107,22 @@ def move(
         NotFound: there is no such version; nothing is changed.
         IllegalMove: the version is live already, or not in a stage that can become live.
     """
-    # Of two moves at once the later one waits here for the row, then finds the generation moved on.
-    present = lock(connection)
-    if present.generation != expected.generation:
-        raise _moved(present, expected)
-    check_move(version, versions.lock(connection, version), Stage.LIVE)
-    with connection.pipeline():  # others wait for the row: all at once, for one answer
+    # Others wait while the row is locked: what can be sent together is, so that few answers are waited for.
+    with connection.pipeline():
+        locked = connection.execute(_SQL["lock"])  # of two moves at once the later one waits here for the row
+        stage = versions.lock_later(connection, version)
+        present = _from_only_row(locked)
+        if present.generation != expected.generation:
+            raise _moved(present, expected)
+        check_move(version, stage(), Stage.LIVE)
         connection.execute(_SQL["move"], {"version": version})
         if expected.live is not None:
             versions.set_stage(connection, expected.live, Stage.RETAINED)
         versions.set_stage(connection, version, Stage.LIVE)
-        parallel_runs.end_open(connection)  # it compared with a version that is live no more
         _audit(connection, action, version, expected.live, actor, reason, evidence)
-    return read(connection)
+        after = connection.execute(_SQL["read"])
+        parallel_runs.end_open(connection)  # it compared with a version that is live no more
+        return _from_only_row(after)
 
 
 def set_candidate(connection: Connection, version: str | None) -> None:
@@ -169,8 +174,8 @@ def last_promotion(connection: Connection, version: str) -> AuditEntry | None:
     return AuditEntry.from_row(row) if row else None
 
 
-def _one(connection: Connection, query: str) -> Pointer:
-    row = connection.execute(_SQL[query]).fetchone()
+def _from_only_row(cursor: Cursor[DictRow]) -> Pointer:
+    row = cursor.fetchone()
     if row is None:  # the migration writes the row and nothing deletes it
         raise PointerMoved("The live pointer's row is gone.", "Restore it from a backup of the database.")
     return Pointer.from_row(row)

@@ -1,6 +1,6 @@
 """Immutable model versions: what decides an answer, registered once and never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NewType
@@ -42,6 +42,10 @@ class EmbedderSpec(_Part):
     max_length: int
     playlist_prompt: str = ""
     song_prompt: str = ""
+
+    def prompt(self, name: str | None) -> str:
+        """The instruction of that name: "query" is that for playlists, anything else that for songs."""
+        return self.playlist_prompt if name == "query" else self.song_prompt
 
 
 class Scale(_Part):
@@ -184,7 +188,13 @@ def list_all(connection: Connection) -> list[ModelVersion]:
 
 def lock(connection: Connection, version: str) -> Stage:
     """The stage of a version, which nobody else changes until the transaction ends."""
-    return Stage(_one(connection, "lock_stage", {"version": version})["stage"])
+    return lock_later(connection, version)()
+
+
+def lock_later(connection: Connection, version: str) -> Callable[[], Stage]:
+    """The same in a pipeline: what is returned waits for the answer and gives the stage."""
+    cursor = connection.execute(_SQL["lock_stage"], {"version": version})
+    return lambda: Stage(_only(cursor.fetchone(), version)["stage"])
 
 
 def move(connection: Connection, version: str, target: Stage) -> None:
@@ -229,7 +239,10 @@ def find_outcomes(connection: Connection, version: str, dataset: str) -> dict[st
 
 
 def _one(connection: Connection, query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    row = connection.execute(_SQL[query], parameters).fetchone()
+    return _only(connection.execute(_SQL[query], parameters).fetchone(), parameters.get("version"))
+
+
+def _only(row: dict[str, Any] | None, version: str | None) -> dict[str, Any]:
     if row is None:
-        raise NotFound(f"There is no model version {parameters.get('version')!r}.", "See `autosort status`.")
+        raise NotFound(f"There is no model version {version!r}.", "See `autosort status`.")
     return row

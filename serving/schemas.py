@@ -10,17 +10,21 @@ MOST_TEXTS = 1024
 """That one request may hold."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+Texts = Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
+PromptName = Literal["query", "document"] | None
 
 
 class EmbedRequest(BaseModel):
-    """Texts to embed, as TEI takes them; texts longer than the model's limit are cut.
+    """Texts to embed, as TEI takes them.
 
     `prompt_name` "query" puts the model's instruction for playlists before each text; "document" or null, that for
-    songs (E5 and MiniLM have none).
+    songs (E5 and MiniLM have none). Texts longer than the model's limit are cut, or refused without `truncate`.
     """
 
-    inputs: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
-    prompt_name: Literal["query", "document"] | None = None
+    inputs: Texts
+    prompt_name: PromptName = None
+    truncate: bool = True
+    normalize: bool = True
 
     @property
     def texts(self) -> list[str]:

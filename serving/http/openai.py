@@ -14,7 +14,7 @@ from serving.http.embedding import embed
 from serving.http.replies import json_reply
 from serving.inference.waiting import Matrix
 from serving.matching.matcher import Answering
-from serving.schemas import MOST_TEXTS, Problem, Text
+from serving.schemas import Problem, PromptName, Texts
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
@@ -26,12 +26,12 @@ class EmbeddingsRequest(BaseModel):
     version's instruction for playlists before each text.
     """
 
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
+    input: Texts
     model: Annotated[str, Field(max_length=200)] = "live"
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Field(ge=1)] | None = None
     user: Annotated[str, Field(max_length=200)] | None = None
-    prompt_name: Literal["query", "document"] | None = None
+    prompt_name: PromptName = None
 
 
 class Embedding(BaseModel):
@@ -80,7 +80,7 @@ async def embeddings(body: EmbeddingsRequest, request: Request, answering: Held)
     answering = await named(request, answering, body.model)
     encoder = encoder_of(answering)
     texts = [body.input] if isinstance(body.input, str) else body.input
-    prompt = encoder.spec.playlist_prompt if body.prompt_name == "query" else encoder.spec.song_prompt
+    prompt = encoder.spec.prompt(body.prompt_name)
     embedded = await embed(request, encoder, texts, prompt)
     vectors = embedded.vectors
     if body.dimensions is not None:

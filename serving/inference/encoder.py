@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize
 
 from registry.artifacts import ArtifactStore
 from registry.errors import ArtifactError
@@ -18,6 +20,17 @@ from serving.inference.waiting import Matrix, Tokens
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CPU_BATCH_TOKENS = 1_024
 _GPU_BATCH_TOKENS = 65_536
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A token: its number, what it stands for, and from and to which character it goes; one that was added has none."""
+
+    id: int
+    text: str
+    special: bool
+    start: int | None
+    stop: int | None
 
 
 class Encoder:
@@ -102,22 +115,56 @@ class Encoder:
         ]
         return found
 
+    def pieces(self, texts: Sequence[str], prompt: str = "", *, special: bool = True) -> list[list[Piece]]:
+        """The tokens of texts with a prompt before each, none cut off; "special" are those that the model adds."""
+        told = [prompt + text for text in texts]
+        found = self._model.tokenizer(
+            told,
+            add_special_tokens=special,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            verbose=False,
+        )
+        columns = zip(found["input_ids"], found["special_tokens_mask"], found["offset_mapping"], strict=True)
+        return [
+            [
+                Piece(
+                    number,
+                    self._model.tokenizer.convert_ids_to_tokens(number),
+                    bool(added),
+                    *(span if not added else (None, None)),
+                )
+                for number, added, span in zip(*row, strict=True)
+            ]
+            for row in columns
+        ]
+
     def forward(self, tokens: Sequence[Tokens]) -> Matrix:
         """Vectors of one batch, shape (len(tokens), dimensions); any number of threads at once."""
+        with torch.inference_mode():
+            vectors = torch.nn.functional.normalize(self._pooled(tokens, normalized=True), dim=1)
+        return np.asarray(vectors.cpu().numpy(), np.float32)
+
+    def pool(self, tokens: Sequence[Tokens]) -> Matrix:
+        """The same as the model's pooling gives them, not of length 1."""
+        with torch.inference_mode():
+            return np.asarray(self._pooled(tokens, normalized=False).cpu().numpy(), np.float32)
+
+    def _pooled(self, tokens: Sequence[Tokens], *, normalized: bool) -> torch.Tensor:
         width = max(len(each) for each in tokens)
         ids = np.full((len(tokens), width), self._model.tokenizer.pad_token_id or 0, np.int64)
         mask = np.zeros_like(ids)
         for row, each in enumerate(tokens):
             ids[row, : len(each)] = each
             mask[row, : len(each)] = 1
-        with torch.inference_mode():
-            features: dict[str, Any] = {
-                "input_ids": torch.from_numpy(ids).to(self._model.device),
-                "attention_mask": torch.from_numpy(mask).to(self._model.device),
-            }
-            for layer in self._model:
-                features = layer(features)
-                if "token_embeddings" in features:
-                    features["token_embeddings"] = features["token_embeddings"].float()
-            vectors = torch.nn.functional.normalize(features["sentence_embedding"].float(), dim=1)
-        return np.asarray(vectors.cpu().numpy(), np.float32)
+        features: dict[str, Any] = {
+            "input_ids": torch.from_numpy(ids).to(self._model.device),
+            "attention_mask": torch.from_numpy(mask).to(self._model.device),
+        }
+        for layer in self._model:
+            if isinstance(layer, Normalize) and not normalized:
+                continue
+            features = layer(features)
+            if "token_embeddings" in features:
+                features["token_embeddings"] = features["token_embeddings"].float()
+        return features["sentence_embedding"].float()  # type: ignore[no-any-return]

@@ -38,6 +38,14 @@ class Embedded:
     tokens: int
 
 
+class _Pooling:
+    """An encoder whose vectors are left as they are pooled."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.batch_tokens = encoder.batch_tokens
+        self.forward = encoder.pool
+
+
 class ServedEncoder:
     """Texts to unit vectors of one version, float32; any number of threads.
 
@@ -50,6 +58,7 @@ class ServedEncoder:
         self.encoder = encoder
         self.cache = VectorCache(_CACHED_BYTES // (4 * encoder.spec.dimensions))
         self._scheduler = scheduler
+        self._pooling = _Pooling(encoder)
 
     @property
     def spec(self) -> EmbedderSpec:
@@ -71,6 +80,16 @@ class ServedEncoder:
             Overloaded, InferenceFailed: as for songs.
         """
         return self.submit(texts, self.spec.playlist_prompt).result().vectors
+
+    def pool(self, texts: Sequence[str], prompt: str = "") -> "Future[Embedded]":
+        """Vectors as the model's pooling gives them, not of length 1; they are not remembered.
+
+        Raises:
+            Overloaded: they would have to wait for too long.
+        """
+        tokens = self.encoder.tokenize(texts, prompt)
+        size = sum(map(len, tokens))
+        return _then(self._scheduler.submit(self._pooling, tokens), lambda rows: Embedded(rows, size))
 
     def submit(self, texts: Sequence[str], prompt: str = "") -> "Future[Embedded]":
         """The same, without waiting, of texts that have a prompt before each.
