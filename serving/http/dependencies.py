@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from serving.http.answering import Chosen
 from serving.http.problems import NothingLive
-from serving.inference.served import ServedEncoder
+from serving.inference.served import ServedEncoder, as_served
 from serving.matching.matcher import Answering
 from serving.parallel.live_matching import Asked
 from serving.schemas import MatchRequest
@@ -62,7 +62,5 @@ async def named(request: Request, answering: Answering, name: str) -> Answering:
 
 
 def encoder_of(answering: Answering) -> ServedEncoder:
-    """The encoder of the version that answers; here they are always served ones."""
-    encoder = answering.encoder()
-    assert isinstance(encoder, ServedEncoder)  # noqa: S101 - the service makes no others
-    return encoder
+    """The encoder of the version that answers."""
+    return as_served(answering.encoder())
