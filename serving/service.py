@@ -17,6 +17,7 @@ from serving.inference.loading import load_encoder
 from serving.inference.precision import chosen_device
 from serving.inference.scheduler import Scheduler
 from serving.inference.served import ServedEncoder
+from serving.library import Library
 from serving.matching.requested import RequestedSongs
 from serving.parallel.candidate_process import CandidateProcess
 from serving.parallel.comparison_log import ComparisonLog
@@ -52,6 +53,7 @@ class Service:
             can_hold=lambda version: _has_room(artifacts, version),
         )
         self.requested = RequestedSongs(database, lambda: self.slot.database_reachable)
+        self.library = Library(database, lambda: self.slot.database_reachable)
         self.comparisons = ComparisonLog(database, self.heartbeat.server)
         candidate = CandidateProcess(registry, settings, torch.get_num_threads())
         self.shadow = Shadow(candidate, self.comparisons, self.traffic)
@@ -66,6 +68,7 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self.requested.close()
+        self.library.threads.close()
         self.shadow.stop()
         self.slot.stop()
         self.scheduler.stop()

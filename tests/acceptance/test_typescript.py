@@ -1,0 +1,67 @@
+"""The app's own language: types from the OpenAPI document, a compiled client, and a cutover that it does not notice."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import PROMOTE_V2, CommandLine
+from tests.support.service import served
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = Path(sys.executable).parents[1]
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("node") and shutil.which("npm") and shutil.which("make")),
+    reason="the client is made with Node.js, npm and make, which are not here",
+)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client, generated and compiled by the make target, in a folder of the test's own."""
+    folder = tmp_path_factory.mktemp("client") / "typescript"
+    shutil.copytree(ROOT / "serving" / "typescript", folder, ignore=shutil.ignore_patterns("generated", "node_modules"))
+    # Installed is what runs this test: make need not look after it.
+    target = ["make", "-o", f"{ENVIRONMENT}/.installed", "typescript", f"VENV={ENVIRONMENT}", f"TYPESCRIPT={folder}"]
+    made = subprocess.run(target, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder
+
+
+def test_a_node_script_goes_through_a_cutover_and_back(client: Path, trained_autosort: CommandLine) -> None:
+    with served(trained_autosort) as url:
+        script = subprocess.Popen(
+            ["node", client / "generated" / "build" / "cutover.js", url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert script.stderr is not None
+        ready = script.stderr.readline()
+        if ready.strip() == "ready":
+            trained_autosort.run(*PROMOTE_V2)
+            trained_autosort.run("rollback")
+        said, problem = script.communicate(timeout=150)
+    assert script.returncode == 0, ready + problem
+    document = json.loads(said)
+    assert [each["version"] for each in document["seen"]] == ["v1", "v2", "v1"]
+    assert [each["generation"] for each in document["seen"]] == [1, 2, 3]
+    assert document["feedback"] == 1
+    assert document["answers"] >= 10
+
+
+def test_what_the_service_does_not_take_does_not_compile(client: Path) -> None:
+    wrong = client / "wrong.ts"
+    wrong.write_text(
+        'import { createClient } from "./client.js";\n'
+        'await createClient({ baseUrl: "" }).POST("/match", { body: { songs: [{ titel: "misspelt" }] } });\n'
+    )
+    compiled = subprocess.run(
+        ["npm", "run", "--silent", "build"], cwd=client, capture_output=True, text=True, check=False
+    )
+    assert compiled.returncode != 0
+    assert "titel" in compiled.stdout
