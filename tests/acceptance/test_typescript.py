@@ -33,20 +33,22 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_node_script_goes_through_a_cutover_and_back(client: Path, trained_autosort: CommandLine) -> None:
-    with served(trained_autosort) as url:
-        script = subprocess.Popen(
-            ["node", client / "generated" / "build" / "cutover.js", url],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert script.stderr is not None
-        ready = script.stderr.readline()
-        if ready.strip() == "ready":
-            trained_autosort.run(*PROMOTE_V2)
-            trained_autosort.run("rollback")
-        said, problem = script.communicate(timeout=150)
-    assert script.returncode == 0, ready + problem
+    script = ["node", str(client / "generated" / "build" / "cutover.js")]
+    with (
+        served(trained_autosort) as url,
+        subprocess.Popen([*script, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running,
+    ):
+        assert running.stderr is not None
+        ready = running.stderr.readline()
+        try:
+            if ready.strip() == "ready":
+                trained_autosort.run("reembed", "v2")  # the songs that the script has put
+                trained_autosort.run(*PROMOTE_V2)
+                trained_autosort.run("rollback")
+            said, problem = running.communicate(timeout=150)
+        finally:
+            running.kill()
+    assert running.returncode == 0, ready + problem
     document = json.loads(said)
     assert [each["version"] for each in document["seen"]] == ["v1", "v2", "v1"]
     assert [each["generation"] for each in document["seen"]] == [1, 2, 3]
@@ -58,10 +60,13 @@ def test_what_the_service_does_not_take_does_not_compile(client: Path) -> None:
     wrong = client / "wrong.ts"
     wrong.write_text(
         'import { createClient } from "./client.js";\n'
-        'await createClient({ baseUrl: "" }).POST("/match", { body: { songs: [{ titel: "misspelt" }] } });\n'
+        'const autosort = createClient({ baseUrl: "" });\n'
+        'await autosort.POST("/match", { body: { songs: [{ title: 5 }] } });\n'
+        'await autosort.POST("/macth", { body: {} });\n'
     )
-    compiled = subprocess.run(
-        ["npm", "run", "--silent", "build"], cwd=client, capture_output=True, text=True, check=False
-    )
+    build = ["npm", "run", "--silent", "build"]
+    compiled = subprocess.run(build, cwd=client, capture_output=True, text=True, check=False)
+    wrong.unlink()
     assert compiled.returncode != 0
-    assert "titel" in compiled.stdout
+    assert "wrong.ts(3," in compiled.stdout
+    assert "wrong.ts(4," in compiled.stdout
