@@ -17,9 +17,14 @@ from registry.versions import EmbedderSpec
 from serving.inference.batching import batches_by_tokens
 from serving.inference.waiting import Matrix, Tokens
 
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CPU_BATCH_TOKENS = 1_024
 _GPU_BATCH_TOKENS = 65_536
+
+
+def batch_tokens_of(device: str) -> int:
+    """Padded tokens of a batch that keep a kind of device busy and its memory small."""
+    return _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,10 @@ class Encoder:
         self.spec = spec
         self.precision = precision
         self.device: str = model.device.type
-        self.batch_tokens = _CPU_BATCH_TOKENS if self.device == "cpu" else _GPU_BATCH_TOKENS
+        self.batch_tokens = batch_tokens_of(self.device)
         self._model = model.eval()
         # The layers behind the transformer (pooling, normalisation) stay in fp32: a mean of bf16 loses two digits.
-        self._model[0].to(_TYPES[precision])
+        self._model[0].to(TYPES[precision])
         self._turn = threading.Lock()
 
     @classmethod
