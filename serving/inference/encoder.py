@@ -54,6 +54,7 @@ class Encoder:
         # The layers behind the transformer (pooling, normalisation) stay in fp32: a mean of bf16 loses two digits.
         self._model[0].to(TYPES[precision])
         self._turn = threading.Lock()
+        self._cutting = threading.Lock()
 
     @classmethod
     def load(
@@ -115,21 +116,23 @@ class Encoder:
     def tokenize(self, texts: Sequence[str], prompt: str = "") -> list[list[int]]:
         """Token ids of texts with a prompt before each, cut to the version's longest, not padded."""
         told = [prompt + text for text in texts]
-        found: list[list[int]] = self._model.tokenizer(told, truncation=True, max_length=self.spec.max_length)[
-            "input_ids"
-        ]
+        with self._cutting:  # where to cut is set in the tokenizer itself, which threads share
+            found: list[list[int]] = self._model.tokenizer(told, truncation=True, max_length=self.spec.max_length)[
+                "input_ids"
+            ]
         return found
 
     def pieces(self, texts: Sequence[str], prompt: str = "", *, special: bool = True) -> list[list[Piece]]:
         """The tokens of texts with a prompt before each, none cut off; "special" are those that the model adds."""
         told = [prompt + text for text in texts]
-        found = self._model.tokenizer(
-            told,
-            add_special_tokens=special,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            verbose=False,
-        )
+        with self._cutting:
+            found = self._model.tokenizer(
+                told,
+                add_special_tokens=special,
+                return_offsets_mapping=True,
+                return_special_tokens_mask=True,
+                verbose=False,
+            )
         columns = zip(found["input_ids"], found["special_tokens_mask"], found["offset_mapping"], strict=True)
         return [
             [

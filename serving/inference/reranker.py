@@ -1,5 +1,6 @@
 """The cross-encoder of one version: it reads two texts together and tells how well they belong together."""
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Reranker:
         self.batch_tokens = batch_tokens_of(self.device)
         self._model = model.eval()
         self._tokenizer: Any = model.tokenizer
+        self._cutting = threading.Lock()
         if precision != "fp32":
             # The last layer stays in fp32: logits of bf16 have three digits, too few to keep the ranks apart.
             layers = model.named_modules()
@@ -80,15 +82,18 @@ class Reranker:
         if not pairs:
             return []
         first, second = zip(*pairs, strict=True)
-        found = self._tokenizer(
-            list(first), list(second), truncation="longest_first", max_length=self.spec.max_length, verbose=False
-        )
+        found = self._cut(list(first), list(second), truncation="longest_first", max_length=self.spec.max_length)
         if not self._told_apart:
             return list(found["input_ids"])
         return [
             [~token if kind else token for token, kind in zip(*row, strict=True)]
             for row in zip(found["input_ids"], found["token_type_ids"], strict=True)
         ]
+
+    def sizes(self, pairs: Sequence[Pair]) -> list[int]:
+        """How many tokens pairs have, none cut off."""
+        first, second = zip(*pairs, strict=True)
+        return [len(each) for each in self._cut(list(first), list(second), truncation=False)["input_ids"]]
 
     def forward(self, tokens: Sequence[Tokens]) -> Matrix:
         """Logits of one batch, shape (len(tokens), 1); any number of threads at once."""
@@ -114,6 +119,10 @@ class Reranker:
         for rows in batches_by_tokens([len(each) for each in tokens], self.batch_tokens):
             logits[rows] = self.forward([tokens[row] for row in rows])[:, 0]
         return logits
+
+    def _cut(self, first: list[str], second: list[str], **options: Any) -> Any:  # noqa: ANN401
+        with self._cutting:  # where to cut is set in the tokenizer itself, which threads share
+            return self._tokenizer(first, second, verbose=False, **options)
 
     @property
     def _told_apart(self) -> bool:
