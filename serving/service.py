@@ -16,7 +16,7 @@ from serving.inference.encoder import Encoder
 from serving.inference.lazily import Lazily
 from serving.inference.loading import load_encoder, load_reranker
 from serving.inference.precision import chosen_device
-from serving.inference.reranker import ServedReranker
+from serving.inference.reranker import PairReader, ServedReranker
 from serving.inference.scheduler import Scheduler
 from serving.inference.served import ServedEncoder
 from serving.matching.requested import RequestedSongs
@@ -75,12 +75,12 @@ class Service:
         self.scheduler.stop()
         self.heartbeat.stop()
 
-    def _reranker_of(self, version: ModelVersion) -> Lazily[ServedReranker] | None:
+    def _reranker_of(self, version: ModelVersion) -> Lazily[PairReader] | None:
         """A version's reranker, which begins to be loaded now: whoever asks for it first should not find it missing."""
         spec, template = version.spec.reranker, version.spec.text_template
         if spec is None:
             return None
-        reranker = Lazily(
+        reranker: Lazily[PairReader] = Lazily(
             f"The reranker of {version.version}",
             lambda: ServedReranker(self._load_reranker(spec, template), self.scheduler),
         )

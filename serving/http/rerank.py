@@ -18,7 +18,7 @@ from registry.errors import BadInput
 from serving.http.abandonment import unless_abandoned
 from serving.http.dependencies import Held, named
 from serving.http.replies import json_reply
-from serving.inference.reranker import Pair, Read, Reranker
+from serving.inference.reranker import Pair, Read, Reranker, ServedReranker
 from serving.matching.matcher import Answering
 from serving.matching.reranking import reranker_of
 from serving.schemas import MOST_TEXTS, Problem, Text
@@ -160,6 +160,7 @@ async def _read(
         Overloaded, InferenceFailed, ClientGone: as for vectors.
     """
     served = await unless_abandoned(request, reranker_of(answering).begin())
+    assert isinstance(served, ServedReranker)  # noqa: S101 - the service makes no others
     pairs = [(query, text) for text in texts]
     if whole:
         await run_in_threadpool(_require_whole, served.reranker, pairs)

@@ -47,5 +47,5 @@ def try_reranking(exact: Reranker, fast: Reranker, pairs: Sequence[Pair]) -> Rer
 def _timed(reranker: Reranker, pairs: Sequence[Pair]) -> tuple[float, Row]:
     reranker.read(pairs[:8])
     begun = time.perf_counter()
-    logits = reranker.read(pairs)
+    logits = reranker.read(pairs).logits
     return time.perf_counter() - begun, logits

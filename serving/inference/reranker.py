@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,26 @@ from serving.inference.waiting import Matrix, Row, Tokens
 
 Pair = tuple[str, str]
 """What is asked for, and what may answer it: of playlists and songs, as in the training, the playlist's text first."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What came of pairs: logits, shape (n,), and how many tokens the pairs have in all."""
+
+    logits: Row
+    tokens: int
+
+    @property
+    def relevance(self) -> Row:
+        """The same between 0 and 1."""
+        return np.asarray(expit(self.logits), np.float32)
+
+
+class PairReader(Protocol):
+    """What matching needs of a reranker."""
+
+    def submit(self, pairs: Sequence[Pair]) -> "Future[Read]":
+        """Read pairs together; cancel the future to have them let go."""
 
 
 class Reranker:
@@ -112,13 +132,19 @@ class Reranker:
             logits = self._model(placed)["scores"].float().reshape(len(tokens), 1)
         return np.asarray(logits.cpu().numpy(), np.float32)
 
-    def read(self, pairs: Sequence[Pair]) -> Row:
-        """Logits of pairs, shape (len(pairs),), computed here and now."""
+    def read(self, pairs: Sequence[Pair]) -> Read:
+        """What comes of pairs, computed here and now."""
         tokens = self.tokenize(pairs)
         logits = np.empty(len(pairs), np.float32)
         for rows in batches_by_tokens([len(each) for each in tokens], self.batch_tokens):
             logits[rows] = self.forward([tokens[row] for row in rows])[:, 0]
-        return logits
+        return Read(logits, sum(map(len, tokens)))
+
+    def submit(self, pairs: Sequence[Pair]) -> "Future[Read]":
+        """The same as a future that is done."""
+        done: Future[Read] = Future()
+        done.set_result(self.read(pairs))
+        return done
 
     def _cut(self, first: list[str], second: list[str], **options: Any) -> Any:  # noqa: ANN401
         with self._cutting:  # where to cut is set in the tokenizer itself, which threads share
@@ -131,19 +157,6 @@ class Reranker:
 
 def _is_last(module: nn.Module) -> bool:
     return type(module) is nn.Linear and module.out_features == 1
-
-
-@dataclass(frozen=True)
-class Read:
-    """What came of pairs: logits, shape (n,), and how many tokens the pairs have in all."""
-
-    logits: Row
-    tokens: int
-
-    @property
-    def relevance(self) -> Row:
-        """The same between 0 and 1."""
-        return np.asarray(expit(self.logits), np.float32)
 
 
 class ServedReranker:

@@ -17,7 +17,7 @@ from serving.matching.scoring import SIGNALS, MatchScores, Matrix, PlaylistIndex
 
 if TYPE_CHECKING:
     from serving.inference.lazily import Lazily
-    from serving.inference.reranker import ServedReranker
+    from serving.inference.reranker import PairReader
     from serving.inference.served import TextEncoder
 
 
@@ -37,7 +37,7 @@ class Answering:
     encoder: "Callable[[], TextEncoder]"
     index: PlaylistIndex
     profiles_revision: int
-    reranker: "Lazily[ServedReranker] | None" = None
+    reranker: "Lazily[PairReader] | None" = None
 
     @classmethod
     def load(
@@ -46,7 +46,7 @@ class Answering:
         version: ModelVersion,
         generation: int,
         encoder: "Callable[[], TextEncoder]",
-        reranker: "Lazily[ServedReranker] | None" = None,
+        reranker: "Lazily[PairReader] | None" = None,
     ) -> "Answering":
         """Read a version's playlists from the database.
 

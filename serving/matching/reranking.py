@@ -3,6 +3,7 @@
 It never keeps an answer waiting: what it has not read by the deadline stays in the order that it had.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from registry.records import Song
 from registry.texts import render_playlist, render_song
 from registry.versions import ModelVersion
 from serving.inference.lazily import Lazily
-from serving.inference.reranker import Pair, Read, ServedReranker
+from serving.inference.reranker import Pair, PairReader, Read
 from serving.matching.matcher import Answering
 
 RERANKED = 20
@@ -28,7 +29,7 @@ _AT_ONCE = 4
 Reason = Literal["deadline", "unavailable", "overloaded", "failed"]
 
 
-def reranker_of(answering: Answering) -> Lazily[ServedReranker]:
+def reranker_of(answering: Answering) -> Lazily[PairReader]:
     """The version's reranker.
 
     Raises:
@@ -48,7 +49,7 @@ def no_reranker(version: ModelVersion) -> Refused:
 
 
 def rerank(
-    answering: Answering, songs: Sequence[Song], results: Sequence[Mapping[str, Any]], *, seconds: float
+    answering: Answering, songs: Sequence[Song], results: Sequence[Mapping[str, Any]], *, seconds: float = math.inf
 ) -> list[dict[str, Any]]:
     """The results of songs, each marked as reranked or, in the order it had, with the reason why not.
 
@@ -80,7 +81,7 @@ def _pairs(answering: Answering, song: Song, result: Mapping[str, Any]) -> list[
 # Reading within the deadline ------------------------------------------------------------------------------------------
 
 
-def _read_in_turn(reranker: ServedReranker, asked: Iterable[Sequence[Pair]], until: float) -> list[Read | Reason]:
+def _read_in_turn(reranker: PairReader, asked: Iterable[Sequence[Pair]], until: float) -> list[Read | Reason]:
     """What came of each song's pairs, a few songs at once."""
     waiting: deque[Future[Read] | Reason] = deque()
     outcomes: list[Read | Reason] = []
@@ -91,7 +92,7 @@ def _read_in_turn(reranker: ServedReranker, asked: Iterable[Sequence[Pair]], unt
     return [*outcomes, *(_outcome(each, until) for each in waiting)]
 
 
-def _begin(reranker: ServedReranker, pairs: Sequence[Pair], until: float) -> "Future[Read] | Reason":
+def _begin(reranker: PairReader, pairs: Sequence[Pair], until: float) -> "Future[Read] | Reason":
     if time.monotonic() >= until:
         return "deadline"
     try:
@@ -105,8 +106,9 @@ def _begin(reranker: ServedReranker, pairs: Sequence[Pair], until: float) -> "Fu
 def _outcome(begun: "Future[Read] | Reason", until: float) -> Read | Reason:
     if not isinstance(begun, Future):
         return begun
+    left = None if until == math.inf else max(0.0, until - time.monotonic())
     try:
-        return begun.result(max(0.0, until - time.monotonic()))
+        return begun.result(left)
     except TimeoutError:
         begun.cancel()
         return "deadline"

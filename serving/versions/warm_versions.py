@@ -8,12 +8,12 @@ from functools import partial
 from registry.database import Database
 from registry.versions import EmbedderSpec, ModelVersion
 from serving.inference.lazily import Lazily
-from serving.inference.reranker import ServedReranker
+from serving.inference.reranker import PairReader
 from serving.inference.served import TextEncoder
 from serving.matching.matcher import Answering
 
 LoadEncoder = Callable[[EmbedderSpec], TextEncoder]
-RerankerOf = Callable[[ModelVersion], "Lazily[ServedReranker] | None"]
+RerankerOf = Callable[[ModelVersion], "Lazily[PairReader] | None"]
 """Gives a version's reranker, which need not be loaded yet; None for a version without one."""
 
 
