@@ -15,11 +15,10 @@ def then(future: "Future[Result]", change: Callable[[Result], Changed]) -> "Futu
     def pass_on(done: "Future[Result]") -> None:
         if done.cancelled() or not changed.set_running_or_notify_cancel():
             return
-        error = done.exception()
-        if error is not None:
-            changed.set_exception(error)
-        else:
+        try:
             changed.set_result(change(done.result()))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it is told, whatever it is
+            changed.set_exception(error)
 
     future.add_done_callback(pass_on)
     changed.add_done_callback(lambda done: future.cancel() if done.cancelled() else None)

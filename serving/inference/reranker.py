@@ -178,4 +178,4 @@ class ServedReranker:
         """
         tokens = self.reranker.tokenize(pairs)
         size = sum(map(len, tokens))
-        return then(self._scheduler.submit(self.reranker, tokens), lambda rows: Read(rows[:, 0], size))
+        return then(self._scheduler.submit(self.reranker, tokens), lambda rows: Read(rows.reshape(-1), size))
