@@ -1,6 +1,7 @@
 """A reranker says of pairs what sentence-transformers' CrossEncoder says of them, whatever they are batched with."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,23 +36,33 @@ def spec(max_length: int = 64) -> RerankerSpec:
     return RerankerSpec(artifact="a" * 64, base_model="small", max_length=max_length)
 
 
-@pytest.fixture(scope="module", params=["bert", "xlm-r"])
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("reranker")
-    if request.param == "bert":
-        return small_reranker(made)
-    e5: Path = request.getfixturevalue("shrunken_e5")
-    return small_reranker(made, encoder=e5.parent / "encoder")
+@dataclass(frozen=True)
+class Both:
+    """A model as it is served and as its own library loads it."""
+
+    served: Reranker
+    library: CrossEncoder
+
+    @classmethod
+    def open(cls, folder: Path) -> "Both":
+        return cls(
+            Reranker.open(folder, spec(), device="cpu"), CrossEncoder(str(folder), device="cpu", local_files_only=True)
+        )
 
 
 @pytest.fixture(scope="module")
-def reference(folder: Path) -> CrossEncoder:
-    return CrossEncoder(str(folder), device="cpu", local_files_only=True)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_reranker(tmp_path_factory.mktemp("reranker"))
 
 
 @pytest.fixture(scope="module")
-def reranker(folder: Path) -> Reranker:
-    return Reranker.open(folder, spec(), device="cpu")
+def bert(folder: Path) -> Both:
+    return Both.open(folder)
+
+
+@pytest.fixture(scope="module")
+def xlm_r(tmp_path_factory: pytest.TempPathFactory, shrunken_e5: Path) -> Both:
+    return Both.open(small_reranker(tmp_path_factory.mktemp("xlm-r"), encoder=shrunken_e5.parent / "encoder"))
 
 
 @pytest.fixture
@@ -62,22 +73,21 @@ def scheduler() -> Iterator[Scheduler]:
     made.stop()
 
 
-def test_scores_are_those_of_the_library(reranker: Reranker, reference: CrossEncoder) -> None:
-    read, expected = reranker.read(PAIRS), np.asarray(reference.predict(PAIRS))
+@pytest.mark.parametrize("shape", ["bert", "xlm_r"])
+def test_scores_are_those_of_the_library(shape: str, request: pytest.FixtureRequest, scheduler: Scheduler) -> None:
+    both: Both = request.getfixturevalue(shape)
+    expected = np.asarray(both.library.predict(PAIRS))
     assert expected.std() > 0.03, "a model that says the same of all pairs shows nothing"
+    read = both.served.read(PAIRS)
     np.testing.assert_allclose(read.relevance, expected, atol=1e-5)
-    raw = reference.predict(PAIRS, activation_fn=torch.nn.Identity())
+    raw = both.library.predict(PAIRS, activation_fn=torch.nn.Identity())
     np.testing.assert_allclose(read.logits, raw, atol=1e-4)
 
-
-def test_shared_batches_give_the_same_and_count_tokens(
-    reranker: Reranker, reference: CrossEncoder, scheduler: Scheduler
-) -> None:
-    served = ServedReranker(reranker, scheduler)
+    served = ServedReranker(both.served, scheduler)
     halves = [served.submit(PAIRS[:20]), served.submit(PAIRS[20:])]
-    found = np.concatenate([each.result(20).relevance for each in halves])
-    np.testing.assert_allclose(found, reference.predict(PAIRS), atol=1e-5)
-    assert sum(each.result().tokens for each in halves) == sum(map(len, reranker.tokenize(PAIRS)))
+    shared = np.concatenate([each.result(20).relevance for each in halves])
+    np.testing.assert_allclose(shared, expected, atol=1e-5)
+    assert sum(each.result().tokens for each in halves) == read.tokens
 
 
 def test_a_model_that_was_saved_with_another_activation_ranks_alike(folder: Path, tmp_path: Path) -> None:
@@ -95,8 +105,8 @@ def test_pairs_are_cut_where_the_version_says(folder: Path) -> None:
     assert max(map(len, short.tokenize(PAIRS))) == 16, "looking at whole texts changes nothing"
 
 
-def test_no_pairs_have_no_scores(reranker: Reranker, scheduler: Scheduler) -> None:
-    assert ServedReranker(reranker, scheduler).submit([]).result(5).logits.shape == (0,)
+def test_no_pairs_have_no_scores(bert: Both, scheduler: Scheduler) -> None:
+    assert ServedReranker(bert.served, scheduler).submit([]).result(5).logits.shape == (0,)
 
 
 def test_a_classifier_of_several_labels_is_no_reranker(tmp_path: Path) -> None:
@@ -107,9 +117,9 @@ def test_a_classifier_of_several_labels_is_no_reranker(tmp_path: Path) -> None:
 # Precision ----------------------------------------------------------------------------------------------------------
 
 
-def test_bf16_ranks_nearly_alike_and_its_logits_are_not_rounded_to_it(folder: Path, reranker: Reranker) -> None:
+def test_bf16_ranks_nearly_alike_and_its_logits_are_not_rounded_to_it(folder: Path, bert: Both) -> None:
     coarse = Reranker.open(folder, spec(), device="cpu", precision="bf16")
-    trial = try_reranking(reranker, coarse, PAIRS)
+    trial = try_reranking(bert.served, coarse, PAIRS)
     assert 0 < trial.error < 0.5
     logits = torch.from_numpy(coarse.read(PAIRS).logits)
     assert (logits.bfloat16().float() != logits).any()
@@ -121,4 +131,4 @@ def test_a_precision_is_used_if_it_is_faster_and_ranks_alike(
 ) -> None:
     monkeypatch.setattr(precision, "offered_precision", lambda _: "bf16")
     trial = RerankTrial("bf16", speedup=speedup, error=error)
-    assert settle(str, "cpu", "auto", lambda exact, fast: trial) == used
+    assert settle(str, "cpu", "auto", lambda *_: trial) == used
