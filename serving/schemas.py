@@ -91,7 +91,8 @@ class MatchRequest(BaseModel):
     Songs that the playlist holds already are left out unless `include_members`.
 
     With `interleave`, during a parallel run, the live version's playlists and the candidate's come by turns: feedback
-    on them then tells which of the two is preferred.
+    on them then tells which of the two is preferred. With `rerank` the version's reranker, if it has one, orders the
+    first 20 playlists of each song anew.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -99,7 +100,7 @@ class MatchRequest(BaseModel):
     songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)] = []
     playlist: PlaylistRequest | None = None
     top_k: Annotated[int, Field(ge=1, le=100)] = 5
-    rerank: Literal[False] = False
+    rerank: bool = False
     interleave: bool = False
     include_members: bool = False
 
@@ -109,6 +110,12 @@ class MatchRequest(BaseModel):
             raise ValueError("needs either songs or a playlist")
         if self.playlist is not None and (self.rerank or self.interleave):
             raise ValueError("rerank and interleave are for songs")
+        return self
+
+    @model_validator(mode="after")
+    def _is_one_of_the_two(self) -> Self:
+        if self.rerank and self.interleave:
+            raise ValueError("rerank and interleave exclude each other: what is compared is not reranked")
         return self
 
 
@@ -123,6 +130,7 @@ class MatchedSong(BaseModel):
 class Match(BaseModel):
     """A playlist; `signals` are each signal's share of the score and add up to it.
 
+    `relevance` is what the reranker says of it, from 0 to 1, if it has read it.
     `model_version` is who put it there, in an interleaved answer, where scores of two versions cannot be compared.
     """
 
@@ -132,13 +140,16 @@ class Match(BaseModel):
     score: float
     signals: dict[str, float]
     already_in: bool
+    relevance: float | None = None
     model_version: str | None = None
 
 
 class MatchResult(BaseModel):
-    """A song's playlists, best first."""
+    """A song's playlists, best first; if they were to be reranked, whether they are, and if not why."""
 
     song: MatchedSong
+    reranked: bool | None = None
+    reason: Literal["deadline", "unavailable", "overloaded", "failed"] | None = None
     matches: list[Match]
 
 
