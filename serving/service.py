@@ -1,5 +1,6 @@
 """All that a server consists of, made, started and stopped together."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,18 +13,23 @@ from registry.artifacts import ArtifactStore
 from registry.database import Database
 from registry.settings import RegistrySettings
 from registry.versions import EmbedderSpec, ModelVersion
+from serving.access.keyring import Keyring
 from serving.inference.encoder import Encoder
 from serving.inference.loading import load_encoder
 from serving.inference.precision import chosen_device
-from serving.inference.scheduler import Scheduler
+from serving.inference.scheduler import BatchDone, Scheduler
 from serving.inference.served import ServedEncoder
+from serving.inference.waiting import TokenModel
 from serving.matching.requested import RequestedSongs
+from serving.monitoring.metrics import Metrics
+from serving.monitoring.state import ServiceState
 from serving.parallel.candidate_process import CandidateProcess
 from serving.parallel.comparison_log import ComparisonLog
 from serving.parallel.live_matching import LiveMatching
 from serving.parallel.shadow import Shadow
 from serving.settings import ServingSettings
 from serving.versions.heartbeat import Heartbeat
+from serving.versions.readiness import Readiness
 from serving.versions.slot import VersionSlot
 from serving.versions.traffic import Traffic
 
@@ -40,13 +46,16 @@ class Service:
         self, database: Database, artifacts: ArtifactStore, registry: RegistrySettings, settings: ServingSettings
     ) -> None:
         self.traffic = Traffic()
+        self.keyring = Keyring(database, settings.auth)
+        self.metrics = Metrics(self._name)
         self.heartbeat = Heartbeat(database, self.traffic, lambda: self.slot.report())  # noqa: PLW0108 - the slot is made below
         device = chosen_device(settings.device)
-        self.scheduler = Scheduler.for_device(device)
+        self.scheduler = Scheduler.for_device(device, observe=self._batch_done)
+        self.readiness = Readiness(self.scheduler)
         self._load = partial(load_encoder, database, artifacts, settings)
         self.slot = VersionSlot(
             database,
-            lambda spec: ServedEncoder(_in_a_thread_of_its_own(self._load, spec), self.scheduler),
+            self._load_served,
             poll_seconds=settings.poll_seconds,
             on_change=self.heartbeat.changed,
             can_hold=lambda version: _has_room(artifacts, version),
@@ -56,8 +65,10 @@ class Service:
         candidate = CandidateProcess(registry, settings, torch.get_num_threads())
         self.shadow = Shadow(candidate, self.comparisons, self.traffic)
         self.matching = LiveMatching(self.requested, self.shadow, self.comparisons)
+        self.metrics.add(ServiceState(self.scheduler, self.slot, self.traffic, self.comparisons))
 
     def __enter__(self) -> Self:
+        self.keyring.start()
         self.scheduler.start()
         self.heartbeat.start()
         self.slot.start()
@@ -70,6 +81,30 @@ class Service:
         self.slot.stop()
         self.scheduler.stop()
         self.heartbeat.stop()
+        self.keyring.stop()
+
+    def _load_served(self, spec: EmbedderSpec) -> ServedEncoder:
+        begun, failed = time.perf_counter(), True
+        try:
+            encoder = _in_a_thread_of_its_own(self._load, spec)
+            failed = False
+        finally:
+            self.metrics.loaded(time.perf_counter() - begun, failed=failed)
+        return ServedEncoder(encoder, self.scheduler, partial(self.metrics.tokenized, encoder))
+
+    def _batch_done(self, done: BatchDone) -> None:
+        self.readiness.note(done)
+        self.metrics.batch(done)
+
+    def _name(self, model: TokenModel) -> tuple[str, str]:
+        """The version that a model belongs to, the live one first, and which part of it the model is."""
+        artifact = getattr(getattr(model, "spec", None), "artifact", None)
+        live = self.slot.answering
+        for each in (*([live] if live else ()), *self.slot.held):
+            for part, spec in each.version.spec:
+                if artifact is not None and getattr(spec, "artifact", None) == artifact:
+                    return each.version.version, part
+        return "", "other"
 
 
 def _has_room(artifacts: ArtifactStore, version: ModelVersion) -> bool:

@@ -1,9 +1,15 @@
 """Settings of the service, read from the environment."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Auth = Literal["auto", "required", "off"]
+
+
+def _parted(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class ServingSettings(BaseSettings):
@@ -14,6 +20,11 @@ class ServingSettings(BaseSettings):
         poll_seconds: how often the live pointer is looked at (`AUTOSORT_POLL_SECONDS`).
         precision: that models compute in: "fp32", "bf16", "fp16", or "auto" for the fastest one that gives the same
             answers on this device (`AUTOSORT_PRECISION`).
+        auth: whether requests need a key: "required", "off", or "auto" for as soon as there was one (`AUTOSORT_AUTH`).
+        cors_origins: origins whose pages may ask from a browser, parted by commas (`AUTOSORT_CORS_ORIGINS`).
+        drain_seconds: for how long a server that is to end goes on answering, while it says that it is not ready
+            (`AUTOSORT_DRAIN_SECONDS`).
+        log_format: "json" or "text"; unless set, text on a terminal (`AUTOSORT_LOG_FORMAT`).
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
@@ -21,3 +32,7 @@ class ServingSettings(BaseSettings):
     device: str | None = None
     poll_seconds: float = Field(default=0.25, gt=0, le=60)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    auth: Auth = "auto"
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)] = ()
+    drain_seconds: float = Field(default=5.0, ge=0, le=600)
+    log_format: Literal["json", "text"] | None = None

@@ -5,17 +5,23 @@ from contextlib import AbstractContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
 from registry.settings import RegistrySettings
-from serving.http import health, matches, openai, tei
-from serving.http.answering import AnsweringMiddleware
+from serving.http import health, matches, openai, scraping, tei
+from serving.http.access import AccessMiddleware
+from serving.http.addresses import Addresses
+from serving.http.answering import GENERATION_HEADER, USER_HEADER, VERSION_HEADER, AnsweringMiddleware
 from serving.http.limits import BodyLimit
+from serving.http.observing import ObservingMiddleware
 from serving.http.problems import install_error_handlers
 from serving.schemas import Problem
 from serving.service import Service
 from serving.settings import ServingSettings
+
+_ROUTERS = (matches.router, health.router, tei.router, openai.router, scraping.router)
 
 
 def create_app(registry: RegistrySettings | None = None, settings: ServingSettings | None = None) -> FastAPI:
@@ -36,9 +42,24 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
             await run_in_threadpool(opened.__exit__, None, None, None)
 
     app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses={422: {"model": Problem}, 503: {"model": Problem}})
-    app.add_middleware(BodyLimit)
-    app.add_middleware(AnsweringMiddleware)
+    _add_middleware(app, settings)
     install_error_handlers(app)
-    for router in (matches.router, health.router, tei.router, openai.router):
+    for router in _ROUTERS:
         app.include_router(router)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: ServingSettings) -> None:
+    """From the innermost to the outermost."""
+    app.add_middleware(BodyLimit)
+    app.add_middleware(AnsweringMiddleware)
+    app.add_middleware(AccessMiddleware)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "X-Api-Key", "X-Request-Id", VERSION_HEADER, USER_HEADER),
+            expose_headers=("X-Request-Id", "Retry-After", VERSION_HEADER, GENERATION_HEADER),
+        )
+    app.add_middleware(ObservingMiddleware, addresses=Addresses(_ROUTERS))

@@ -34,12 +34,18 @@ _MEMORY = 0.2
 
 @dataclass(frozen=True)
 class BatchDone:
-    """A batch that was computed: texts, their tokens, and how long the first of them waited and the batch took."""
+    """A batch that was computed: texts, their tokens, and how long the first of them waited and the batch took.
 
+    Attributes:
+        failed: of the texts, how many the model failed on.
+    """
+
+    model: TokenModel
     texts: int
     tokens: int
     waited_seconds: float
     seconds: float
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,11 @@ class Scheduler:
         """A scheduler for the machine's CPU or one GPU; options as for the class."""
         threads = torch.get_num_threads()
         return cls(threads if device == "cpu" else _GPU_LANES, threads, **options)
+
+    @property
+    def queue(self) -> tuple[int, int]:
+        """Texts that wait, and their tokens; what was given up is among them until somebody comes to it."""
+        return len(self._waiting), self._waiting.tokens
 
     def start(self) -> None:
         """Begin."""
@@ -213,7 +224,7 @@ class Scheduler:
         if any(values is not None for values in rows):
             self.succeeded_at = time.monotonic()
         self._hand_out(batch, rows)
-        self._note(batch, running, seconds)
+        self._note(batch, running, seconds, failed=sum(values is None for values in rows))
 
     def _forward(self, batch: Batch) -> list[Row | None]:
         """Compute a batch, None for what fails: it is halved, until what is left are the texts that the model fails on.
@@ -240,12 +251,12 @@ class Scheduler:
         for job in ended:
             job.end()
 
-    def _note(self, batch: Batch, running: _Running, seconds: float) -> None:
+    def _note(self, batch: Batch, running: _Running, seconds: float, *, failed: int) -> None:
         lanes = 1 if running.wide else self._count
         if batch.size > batch.model.batch_tokens / 2:  # a small batch says nothing of what full ones take
             self._rate += _MEMORY * (batch.size * lanes / max(seconds, 1e-6) - self._rate)
         waited = running.begun_at - min(job.asked_at for job, _ in batch.texts)
-        self._observe(BatchDone(len(batch.texts), batch.size, waited, seconds))
+        self._observe(BatchDone(batch.model, len(batch.texts), batch.size, waited, seconds, failed))
 
     # What hangs ---------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """An encoder as requests use it: its cache asked first, its forward passes shared with other requests."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class _Pooling:
     """An encoder whose vectors are left as they are pooled."""
 
     def __init__(self, encoder: Encoder) -> None:
+        self.spec = encoder.spec
         self.batch_tokens = encoder.batch_tokens
         self.forward = encoder.pool
 
@@ -49,13 +51,19 @@ class _Pooling:
 class ServedEncoder:
     """Texts to unit vectors of one version, float32; any number of threads.
 
+    Args:
+        tokenized: told how many seconds texts took to be cut into tokens.
+
     Attributes:
         encoder: the model itself.
         cache: what it gave before.
     """
 
-    def __init__(self, encoder: Encoder, scheduler: Scheduler) -> None:
+    def __init__(
+        self, encoder: Encoder, scheduler: Scheduler, tokenized: Callable[[float], None] = lambda _: None
+    ) -> None:
         self.encoder = encoder
+        self._tokenized = tokenized
         self.cache = VectorCache(_CACHED_BYTES // (4 * encoder.spec.dimensions))
         self._scheduler = scheduler
         self._pooling = _Pooling(encoder)
@@ -87,7 +95,7 @@ class ServedEncoder:
         Raises:
             Overloaded: they would have to wait for too long.
         """
-        tokens = self.encoder.tokenize(texts, prompt)
+        tokens = self._tokenize(texts, prompt)
         size = sum(map(len, tokens))
         return _then(self._scheduler.submit(self._pooling, tokens), lambda rows: Embedded(rows, size))
 
@@ -100,7 +108,7 @@ class ServedEncoder:
         known = self.cache.find(prompt, texts)
         unknown = [row for row, each in enumerate(known) if each is None]
         told = [texts[row] for row in unknown]
-        tokens = self.encoder.tokenize(told, prompt) if told else []
+        tokens = self._tokenize(told, prompt) if told else []
 
         def whole(rows: Matrix) -> Embedded:
             # Copies: a row by itself would keep all of its batch in memory.
@@ -111,6 +119,12 @@ class ServedEncoder:
             return _together([each for each in known if each is not None], self.spec.dimensions)
 
         return _then(self._scheduler.submit(self.encoder, tokens), whole)
+
+    def _tokenize(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
+        begun = time.perf_counter()
+        tokens = self.encoder.tokenize(texts, prompt)
+        self._tokenized(time.perf_counter() - begun)
+        return tokens
 
 
 def _together(known: Sequence[Known], dimensions: int) -> Embedded:

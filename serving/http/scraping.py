@@ -1,0 +1,19 @@
+"""Prometheus fetches here what the service has counted."""
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.responses import Response
+
+from registry.api_keys import Role
+from serving.http.addresses import needs
+from serving.http.dependencies import service_of
+
+router = APIRouter(tags=["Health"], dependencies=[needs(Role.ADMIN)])
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(request: Request) -> Response:
+    """Counts, times and the state of the service, in Prometheus' text format."""
+    service = service_of(request)
+    told = service.metrics.exposition([each.version.version for each in service.slot.held])
+    return Response(told, media_type=CONTENT_TYPE_PLAIN_0_0_4)
