@@ -23,6 +23,7 @@ from serving.inference.waiting import TokenModel
 from serving.matching.requested import RequestedSongs
 from serving.monitoring.metrics import Metrics
 from serving.monitoring.state import ServiceState
+from serving.monitoring.traces import traces_of_environment
 from serving.parallel.candidate_process import CandidateProcess
 from serving.parallel.comparison_log import ComparisonLog
 from serving.parallel.live_matching import LiveMatching
@@ -48,6 +49,7 @@ class Service:
         self.traffic = Traffic()
         self.keyring = Keyring(database, settings.auth)
         self.metrics = Metrics(self._name)
+        self.traces = traces_of_environment()
         self.heartbeat = Heartbeat(database, self.traffic, lambda: self.slot.report())  # noqa: PLW0108 - the slot is made below
         device = chosen_device(settings.device)
         self.scheduler = Scheduler.for_device(device, observe=self._batch_done)
@@ -82,6 +84,8 @@ class Service:
         self.scheduler.stop()
         self.heartbeat.stop()
         self.keyring.stop()
+        if self.traces is not None:
+            self.traces.stop()
 
     def _load_served(self, spec: EmbedderSpec) -> ServedEncoder:
         begun, failed = time.perf_counter(), True

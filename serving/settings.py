@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from registry.errors import BadInput
 
 Auth = Literal["auto", "required", "off"]
 
@@ -36,3 +38,19 @@ class ServingSettings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)] = ()
     drain_seconds: float = Field(default=5.0, ge=0, le=600)
     log_format: Literal["json", "text"] | None = None
+
+
+def read_settings() -> ServingSettings:
+    """The settings of the environment.
+
+    Raises:
+        BadInput: a variable holds something that cannot be used.
+    """
+    try:
+        return ServingSettings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        variable = f"AUTOSORT_{'_'.join(map(str, wrong['loc']))}".upper()
+        raise BadInput(
+            f"{variable} is {str(wrong['input'])[:80]!r}: {wrong['msg']}.", "docs/reference.md lists the settings."
+        ) from None

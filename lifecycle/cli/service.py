@@ -39,9 +39,9 @@ def serve(
         from serving.http.app import create_app
         from serving.http.server import server_of
         from serving.monitoring.logs import set_up_logging
-        from serving.settings import ServingSettings
+        from serving.settings import read_settings
 
-        registry, settings = RegistrySettings(), ServingSettings()
+        registry, settings = RegistrySettings(), read_settings()
         # Opened here too, so that a database that is down is told plainly and before the server starts.
         with open_database(registry) as database:
             check_exposure(database, host, settings.auth)

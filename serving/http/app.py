@@ -16,8 +16,8 @@ from serving.http.addresses import Addresses
 from serving.http.answering import GENERATION_HEADER, USER_HEADER, VERSION_HEADER, AnsweringMiddleware
 from serving.http.limits import BodyLimit
 from serving.http.observing import ObservingMiddleware
+from serving.http.openapi import ERRORS, describe_access
 from serving.http.problems import install_error_handlers
-from serving.schemas import Problem
 from serving.service import Service
 from serving.settings import ServingSettings
 
@@ -41,15 +41,17 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
         finally:
             await run_in_threadpool(opened.__exit__, None, None, None)
 
-    app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses={422: {"model": Problem}, 503: {"model": Problem}})
-    _add_middleware(app, settings)
+    app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses=ERRORS)
+    addresses = Addresses(_ROUTERS)
+    _add_middleware(app, settings, addresses)
     install_error_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
+    describe_access(app, addresses)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: ServingSettings) -> None:
+def _add_middleware(app: FastAPI, settings: ServingSettings, addresses: Addresses) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(BodyLimit)
     app.add_middleware(AnsweringMiddleware)
@@ -62,4 +64,4 @@ def _add_middleware(app: FastAPI, settings: ServingSettings) -> None:
             allow_headers=("Authorization", "Content-Type", "X-Api-Key", "X-Request-Id", VERSION_HEADER, USER_HEADER),
             expose_headers=("X-Request-Id", "Retry-After", VERSION_HEADER, GENERATION_HEADER),
         )
-    app.add_middleware(ObservingMiddleware, addresses=Addresses(_ROUTERS))
+    app.add_middleware(ObservingMiddleware, addresses=addresses)

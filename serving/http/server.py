@@ -65,6 +65,7 @@ def server_of(app: FastAPI, *, host: str = "127.0.0.1", port: int = 0, drain_sec
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(LONGEST_ANSWER_SECONDS),

@@ -19,6 +19,7 @@ import torch
 
 from registry.errors import InferenceFailed, Overloaded
 from serving.inference.patience import Patience
+from serving.inference.steps import Step
 from serving.inference.waiting import Batch, Job, Matrix, Row, TokenModel, Tokens, WaitingTexts
 
 _log = logging.getLogger(__name__)
@@ -223,6 +224,7 @@ class Scheduler:
         seconds = time.monotonic() - running.begun_at
         if any(values is not None for values in rows):
             self.succeeded_at = time.monotonic()
+        _note_steps(batch, running)
         self._hand_out(batch, rows)
         self._note(batch, running, seconds, failed=sum(values is None for values in rows))
 
@@ -274,3 +276,11 @@ class Scheduler:
         for job, _ in running.batch.texts:
             job.fail(InferenceFailed("The model did not come back from this request's texts.", "Send it again later."))
         self._add_lane()
+
+
+def _note_steps(batch: Batch, running: _Running) -> None:
+    """Tell the requests that want to know when their texts were waited for and computed."""
+    for job in {id(job): job for job, _ in batch.texts if job.steps is not None}.values():
+        if job.steps is not None:
+            job.steps.append(Step("queue", job.asked_at, running.begun_at))
+            job.steps.append(Step("inference", running.begun_at, time.monotonic()))

@@ -12,6 +12,7 @@ from registry.versions import EmbedderSpec
 from serving.inference.cache import Known, VectorCache
 from serving.inference.encoder import Encoder
 from serving.inference.scheduler import Scheduler
+from serving.inference.steps import step
 from serving.inference.waiting import Matrix
 
 _CACHED_BYTES = 64 * 2**20
@@ -122,7 +123,8 @@ class ServedEncoder:
 
     def _tokenize(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
         begun = time.perf_counter()
-        tokens = self.encoder.tokenize(texts, prompt)
+        with step("tokenize"):
+            tokens = self.encoder.tokenize(texts, prompt)
         self._tokenized(time.perf_counter() - begun)
         return tokens
 

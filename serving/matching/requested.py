@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from registry.database import Database
 from registry.records import Song
 from serving.disclosure import unreachable
+from serving.inference.steps import step
 from serving.matching import matcher
 from serving.matching.matcher import Answering, Recorded
 from serving.schemas import SongRequest
@@ -48,7 +49,8 @@ class RequestedSongs:
         if not _song_ids(asked):
             return self.read(answering, asked)
         self._check_reachable()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, answering, asked)
+        with step("database"):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, answering, asked)
 
     def read(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
         """The same in the caller's own thread."""

@@ -7,7 +7,7 @@ many as there are of those, whatever clients send. Those of a version that is he
 import threading
 from collections.abc import Callable, Collection
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -20,6 +20,8 @@ _SHORT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _TOKENS = (16, 64, 256, 1_024, 4_096, 16_384, 65_536)
 _LOADING_SECONDS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each one, of which nobody asks when it began
 
 Names = Callable[[TokenModel], tuple[str, str]]
 """The version that a model belongs to, and which part of it the model is."""
@@ -113,9 +115,9 @@ class Metrics:
     def exposition(self, held: Collection[str]) -> bytes:
         """Everything in Prometheus' text format; what a version left that is held no more is told once more."""
         with self._lock:
-            told = generate_latest(self._registry)
             self._drop(self._gone - set(held))
-            self._gone = self._seen - set(held)
+            told = generate_latest(self._registry)
+            self._gone = self._seen - {"", *held}
         return told
 
     def _drop(self, versions: Collection[str]) -> None:
