@@ -21,7 +21,8 @@ from serving.http.problems import install_error_handlers
 from serving.service import Service
 from serving.settings import ServingSettings
 
-_ROUTERS = (matches.router, health.router, tei.router, openai.router, scraping.router)
+ROUTERS = (matches.router, health.router, tei.router, openai.router, scraping.router)
+"""Every endpoint."""
 
 
 def create_app(registry: RegistrySettings | None = None, settings: ServingSettings | None = None) -> FastAPI:
@@ -42,10 +43,10 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
             await run_in_threadpool(opened.__exit__, None, None, None)
 
     app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses=ERRORS)
-    addresses = Addresses(_ROUTERS)
+    addresses = Addresses(ROUTERS)
     _add_middleware(app, settings, addresses)
     install_error_handlers(app)
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
     describe_access(app, addresses)
     return app

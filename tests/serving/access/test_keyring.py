@@ -72,7 +72,7 @@ def test_while_the_database_is_away_the_keys_that_were_held_go_on(
     assert settings.database_url is not None
     name = settings.database_url.get_secret_value().split("?", maxsplit=1)[0].rsplit("/", 1)[1]
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')  # type: ignore[arg-type]
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
         keyring._database._pool.timeout = 0.2
         keyring.look()
@@ -80,7 +80,7 @@ def test_while_the_database_is_away_the_keys_that_were_held_go_on(
         never_looked = Keyring(database, "auto")
         never_looked.look()
         assert never_looked.demands_key
-        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[arg-type]
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
 
 def test_the_keyring_follows_by_itself(database: Database) -> None:

@@ -34,7 +34,7 @@ def test_a_clients_own_id_comes_back(client: httpx.Client, sane: str) -> None:
 
 @pytest.mark.parametrize("other", ["", "a" * 129, "a b", "a\tb", "<script>", "a,b", "\u00e9"])
 def test_one_that_a_log_should_not_hold_is_replaced(client: httpx.Client, other: str) -> None:
-    response = client.get("/live", headers={"X-Request-Id": other.encode()})
+    response = client.get("/live", headers={b"X-Request-Id": other.encode()})
     (made,) = response.headers.get_list("X-Request-Id")
     assert len(made) == 32
     assert made != client.get("/live").headers["X-Request-Id"]

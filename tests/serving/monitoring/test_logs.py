@@ -34,7 +34,7 @@ def logged(request: pytest.FixtureRequest) -> Logged:
 
 def failing(logger: logging.Logger) -> None:
     try:
-        {}[PRIVATE]
+        dict[str, str]()[PRIVATE]
     except KeyError as error:
         try:
             raise ValueError(f"cannot take {PRIVATE}") from error
