@@ -168,7 +168,7 @@ class MatchResponse(BaseModel):
                     "interleaved": False,
                     "results": [
                         {
-                            "song": {"song_id": None, "title": "En dröm för två", "artist": "Hedvig Pelström"},
+                            "song": {"song_id": "song-1", "title": "En dröm för två", "artist": "Hedvig Pelström"},
                             "matches": [
                                 {
                                     "playlist_id": "late-harbour",
@@ -204,7 +204,7 @@ class LiveResponse(BaseModel):
 class HealthResponse(BaseModel):
     """Whether the service can answer, and what keeps it from following the live pointer, if anything does."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok", "problem": None}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
 
     status: Literal["ok", "waiting"]
     problem: str | None = None

@@ -66,6 +66,8 @@ def set_up_logging(form: Format | None, stream: TextIO = sys.stderr) -> None:
     as_text = form == "text" or (form is None and stream.isatty())
     handler.setFormatter(TextLines() if as_text else JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # What no line tells need not be found out for each one.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(capture=True)
 
 

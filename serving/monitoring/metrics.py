@@ -77,6 +77,8 @@ class Metrics:
         )
         self._lock = threading.Lock()
         self._seen: set[str] = set()
+        # Looking a series up by its labels takes longer than counting.
+        self._series: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         self._gone: set[str] = set()
 
     def add(self, collector: Collector) -> None:
@@ -85,9 +87,14 @@ class Metrics:
 
     def request(self, method: str, path: str, version: str, *, status: int, seconds: float, error: str | None) -> None:
         """A request was answered; by no version, the version is empty."""
-        self._seen.add(version)
-        self._requests.labels(method, path, version, str(status)).inc()
-        self._request_seconds.labels(method, path, version).observe(seconds)
+        series = self._series.get((method, path, version, status))
+        if series is None:
+            self._seen.add(version)
+            of = (method, path, version)
+            series = self._requests.labels(*of, str(status)), self._request_seconds.labels(*of)
+            self._series[method, path, version, status] = series
+        series[0].inc()
+        series[1].observe(seconds)
         if error is not None:
             self._errors.labels(error, version).inc()
 
@@ -125,6 +132,8 @@ class Metrics:
             for version in versions:
                 metric.remove_by_labels({"version": version})
         self._seen -= set(versions)
+        if versions:
+            self._series.clear()
 
 
 def _histogram(
