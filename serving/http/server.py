@@ -73,7 +73,9 @@ def server_of(app: FastAPI, *, host: str = "127.0.0.1", port: int = 0, drain_sec
 
     def drain() -> None:
         _log.info("Asked to end: not ready from now on, answering for %.1f s more", drain_seconds)
-        app.state.service.readiness.draining = True
+        service = getattr(app.state, "service", None)
+        if service is not None:  # else it has not begun yet
+            service.readiness.draining = True
 
     return Server(config, drain_seconds, drain)
 
