@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from serving.http.openai import EmbeddingsRequest
 from serving.http.tei import TokenizeRequest
-from serving.schemas import MOST_CHARACTERS, EmbedRequest, MatchRequest
+from serving.schemas import EmbedRequest, MatchRequest
 
 LONG = "a" * 20_000
 
@@ -32,7 +32,3 @@ def test_texts_that_are_too_long_in_all_are_refused(
     with pytest.raises(ValidationError, match="characters in all") as refused:
         form.model_validate(more)
     assert "aaaa" not in refused.value.errors()[0]["msg"]
-
-
-def test_that_is_less_than_many_texts_of_the_longest_kind() -> None:
-    assert MOST_CHARACTERS < 1_024 * len(LONG)
