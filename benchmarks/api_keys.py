@@ -23,7 +23,7 @@ from benchmarks.support import AUTOSORT, autosort, environment
 from lifecycle.sample.library import generate_library, write_jsonl
 
 PORT = 8977
-REFUSED = {"no key": 401, "a wrong key": 401, "all but the last digit right": 401, "a key that may only read": 403}
+REFUSED = {"no key": 401, "a wrong key": 401, "all but the last digit right": 401, "a read key that writes": 403}
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def measure(connection: socket.socket, key: str, rounds: int) -> dict[str, list[
         "no key": b"",
         "a wrong key": b"X-Api-Key: autosort_" + b"0" * 64 + b"\r\n",
         "all but the last digit right": f"X-Api-Key: {key[:-1]}{'0' if key[-1] != '0' else '1'}\r\n".encode(),
-        "a key that may only read": f"X-Api-Key: {key}\r\n".encode(),
+        "a read key that writes": f"X-Api-Key: {key}\r\n".encode(),
     }
     times: dict[str, list[float]] = {kind: [] for kind in shown}
     for number in range(rounds + rounds // 10):
@@ -60,7 +60,7 @@ def measure(connection: socket.socket, key: str, rounds: int) -> dict[str, list[
 
 def ask(connection: socket.socket, header: bytes, status: int) -> float:
     begun = time.perf_counter()
-    connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n")
+    connection.sendall(b"PUT /songs/song-1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + header + b"\r\n")
     answer = b""
     while not answer.endswith(b"}"):
         answer += connection.recv(65_536)

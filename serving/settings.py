@@ -27,6 +27,7 @@ class ServingSettings(BaseSettings):
         drain_seconds: for how long a server that is to end goes on answering, while it says that it is not ready
             (`AUTOSORT_DRAIN_SECONDS`).
         log_format: "json" or "text"; unless set, text on a terminal (`AUTOSORT_LOG_FORMAT`).
+        rerank_seconds: that a request for matches waits for its reranking (`AUTOSORT_RERANK_SECONDS`).
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
@@ -38,6 +39,7 @@ class ServingSettings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)] = ()
     drain_seconds: float = Field(default=5.0, ge=0, le=600)
     log_format: Literal["json", "text"] | None = None
+    rerank_seconds: float = Field(default=0.5, gt=0, le=60)
 
 
 def read_settings() -> ServingSettings:

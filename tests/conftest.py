@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 from psycopg import sql
 
+from benchmarks.e5_shape import SHRUNKEN, make_e5
 from lifecycle.importing import import_file
 from lifecycle.parallel.replay import replay_recent
 from lifecycle.progress import Silent
@@ -115,6 +116,16 @@ def small_library(shared_folder: Path) -> Path:
         if not path.exists():
             write_jsonl(generate_library(songs=160), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def shrunken_e5(shared_folder: Path) -> Path:
+    """A model of e5's own architecture and tokenizer, shrunken; the encoder alone is in `encoder` beside it."""
+    folder = shared_folder / "e5"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            make_e5(folder, SHRUNKEN)
+    return folder / "model"
 
 
 @pytest.fixture(scope="session")

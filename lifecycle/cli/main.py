@@ -56,6 +56,7 @@ app.command()(library.status)
 app.command()(library.history)
 app.command()(service.serve)
 app.add_typer(keys.app, name="keys")
+app.command()(service.openapi)
 app.command()(library.migrate)
 
 

@@ -80,7 +80,7 @@ class Addresses:
 
     def _add(self, route: APIRoute) -> None:
         methods = frozenset(route.methods or ())
-        address = Address(route.path, _role_of(route))
+        address = Address(route.path_format, _role_of(route))
         self._patterns.append((methods, route.path_regex.match, address))
         if "{" not in route.path:
             self._plain.update({(method, route.path): address for method in methods})

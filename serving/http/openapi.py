@@ -14,6 +14,7 @@ _TOLD = {
     403: ("NotAllowed", "This address needs a key that may write; this one may read.", "Ask with another key."),
     404: ("NotFound", "1 of the songs are not in the catalogue, the first: 's-1'.", "Import them."),
     408: ("TooSlow", "The body did not arrive in time.", "Send it again."),
+    409: ("Refused", "v1 has no reranker.", "Ask a version that has one."),
     413: ("BodyTooLarge", "The body has more than 8 MiB.", "Send it in several requests."),
     422: ("InvalidRequest", "The request does not have the form that the endpoint takes.", "See /docs for the form."),
     429: ("Overloaded", "The service is busy: 812 texts wait, for about 5.3 s.", "Send it again later."),

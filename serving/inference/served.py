@@ -11,6 +11,7 @@ import numpy as np
 from registry.versions import EmbedderSpec
 from serving.inference.cache import Known, VectorCache
 from serving.inference.encoder import Encoder
+from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
 from serving.inference.steps import step
 from serving.inference.waiting import Matrix
@@ -34,10 +35,15 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Embedded:
-    """Vectors of texts, shape (n, dimensions), and how many tokens the texts have in all, prompts included."""
+    """Vectors of texts, shape (n, dimensions), and how many tokens the texts have in all, prompts included.
+
+    Attributes:
+        remembered: texts whose vectors were known before.
+    """
 
     vectors: Matrix
     tokens: int
+    remembered: int = 0
 
 
 class _Pooling:
@@ -98,7 +104,7 @@ class ServedEncoder:
         """
         tokens = self._tokenize(texts, prompt)
         size = sum(map(len, tokens))
-        return _then(self._scheduler.submit(self._pooling, tokens), lambda rows: Embedded(rows, size))
+        return then(self._scheduler.submit(self._pooling, tokens), lambda rows: Embedded(rows, size))
 
     def submit(self, texts: Sequence[str], prompt: str = "") -> "Future[Embedded]":
         """The same, without waiting, of texts that have a prompt before each.
@@ -117,9 +123,10 @@ class ServedEncoder:
             self.cache.keep(prompt, told, computed)
             for row, each in zip(unknown, computed, strict=True):
                 known[row] = each
-            return _together([each for each in known if each is not None], self.spec.dimensions)
+            vectors = [each for each in known if each is not None]
+            return _together(vectors, self.spec.dimensions, remembered=len(texts) - len(told))
 
-        return _then(self._scheduler.submit(self.encoder, tokens), whole)
+        return then(self._scheduler.submit(self.encoder, tokens), whole)
 
     def _tokenize(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
         begun = time.perf_counter()
@@ -129,24 +136,40 @@ class ServedEncoder:
         return tokens
 
 
-def _together(known: Sequence[Known], dimensions: int) -> Embedded:
+def as_served(encoder: TextEncoder) -> ServedEncoder:
+    """The encoder of a version that a service holds: those are always served ones."""
+    assert isinstance(encoder, ServedEncoder)  # noqa: S101 - the service makes no others
+    return encoder
+
+
+class ForOneRequest:
+    """A served encoder on behalf of one request, of which it is known afterwards how much the model had to read.
+
+    Attributes:
+        remembered: texts whose vectors were known before.
+    """
+
+    def __init__(self, encoder: ServedEncoder) -> None:
+        self._encoder = encoder
+        self.remembered = 0
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        return self._encoder.spec
+
+    def songs(self, texts: Sequence[str]) -> Matrix:
+        """As of the served encoder."""
+        return self._noted(self._encoder.submit(texts, self.spec.song_prompt).result())
+
+    def playlists(self, texts: Sequence[str]) -> Matrix:
+        """As of the served encoder."""
+        return self._noted(self._encoder.submit(texts, self.spec.playlist_prompt).result())
+
+    def _noted(self, embedded: Embedded) -> Matrix:
+        self.remembered += embedded.remembered
+        return embedded.vectors
+
+
+def _together(known: Sequence[Known], dimensions: int, *, remembered: int) -> Embedded:
     vectors = np.stack([each.vector for each in known]) if known else np.zeros((0, dimensions), np.float32)
-    return Embedded(vectors, sum(each.tokens for each in known))
-
-
-def _then(future: "Future[Matrix]", change: Callable[[Matrix], Embedded]) -> "Future[Embedded]":
-    """A future with what a change makes of another's result; to cancel it is to cancel that one."""
-    changed: Future[Embedded] = Future()
-
-    def pass_on(done: "Future[Matrix]") -> None:
-        if done.cancelled() or not changed.set_running_or_notify_cancel():
-            return
-        error = done.exception()
-        if error is not None:
-            changed.set_exception(error)
-        else:
-            changed.set_result(change(done.result()))
-
-    future.add_done_callback(pass_on)
-    changed.add_done_callback(lambda done: future.cancel() if done.cancelled() else None)
-    return changed
+    return Embedded(vectors, sum(each.tokens for each in known), remembered)

@@ -12,6 +12,7 @@ weight.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,11 @@ class PlaylistIndex:
     acoustics: Matrix
     semantic_share: Matrix
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The row of each playlist, by its id."""
+        return {playlist.playlist_id: row for row, playlist in enumerate(self.playlists)}
+
     @classmethod
     def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec, dimensions: int) -> "PlaylistIndex":
         """Arrays of playlists' profiles, of any number of them, scaled as the version says."""
@@ -71,6 +77,18 @@ class PlaylistIndex:
             centroids=np.array(centroids, np.float32).reshape(-1, dimensions),
             acoustics=np.array(acoustics, np.float32).reshape(-1, len(ACOUSTIC_FEATURES)),
             semantic_share=np.array(shares, np.float32),
+        )
+
+    def only(self, row: int) -> "PlaylistIndex":
+        """The index of one of its playlists."""
+        rows = slice(row, row + 1)
+        return PlaylistIndex(
+            self.playlists[rows],
+            self.types[rows],
+            self.texts[rows],
+            self.centroids[rows],
+            self.acoustics[rows],
+            self.semantic_share[rows],
         )
 
 

@@ -4,15 +4,17 @@ import logging
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from registry.errors import Overloaded
 from registry.parallel_runs import ParallelRun, SampledRequests
+from serving.inference.served import ForOneRequest, as_served
 from serving.matching import matcher
 from serving.matching.matcher import Answering
 from serving.matching.requested import Requested, RequestedSongs
+from serving.matching.reranking import RERANKED, rerank, reranker_of
 from serving.parallel.compared import Answered, Drafted, compare, ranking_of
 from serving.parallel.comparison_log import ComparisonLog
 from serving.parallel.rankings import DEPTH, team_draft
@@ -42,22 +44,33 @@ class Asked:
 
 
 class LiveMatching:
-    """Matches requested songs, and has a sample of the requests compared."""
+    """Matches requested songs, and has a sample of the requests compared: always as they are before any reranking.
 
-    def __init__(self, requested: RequestedSongs, shadow: Shadow, log: ComparisonLog) -> None:
+    Args:
+        rerank_seconds: that a request waits for its reranking.
+    """
+
+    def __init__(self, requested: RequestedSongs, shadow: Shadow, log: ComparisonLog, rerank_seconds: float) -> None:
         self._requested = requested
         self._shadow = shadow
         self._comparisons = log
+        self._rerank_seconds = rerank_seconds
         self._chance = random.Random()  # noqa: S311 - a draft, no secret
 
     def answer(self, asked: Asked) -> dict[str, Any]:
-        """The response's body."""
+        """The response's body.
+
+        Raises:
+            Refused: it is to be reranked, and the version has no reranker.
+        """
+        if asked.body.rerank:
+            reranker_of(asked.answering)
         beside = asked.beside
         if beside and asked.body.interleave:
             return self._interleaved(asked, *beside)
         chosen = beside if beside and self._shadow.chooses(beside[0]) else None
         try:
-            answered = _match(asked.answering, asked.requested, asked.body.top_k)
+            answered = _match(asked.answering, asked.requested, max(asked.body.top_k, asked.body.rerank * RERANKED))
         except Overloaded:  # says nothing of the version
             if chosen:
                 self._comparisons.count(chosen[0].run_id, SampledRequests(dropped=1))
@@ -66,7 +79,10 @@ class LiveMatching:
             self._offer(asked, chosen, Answered())
             raise
         self._offer(asked, chosen, answered)
-        return _body(asked, [_first(result, asked.body.top_k) for result in answered.results or ()])
+        results = answered.results or ()
+        if asked.body.rerank:
+            results = rerank(asked.answering, asked.requested.songs, results, seconds=self._rerank_seconds)
+        return _body(asked, [_first(result, asked.body.top_k) for result in results])
 
     def _offer(self, asked: Asked, beside: tuple[ParallelRun, Answering] | None, answered: Answered) -> None:
         if beside:
@@ -108,10 +124,17 @@ class LiveMatching:
 
 
 def _match(answering: Answering, requested: Requested, top_k: int) -> Answered:
-    """The answer, deep enough to be compared, with the time that it and the looking up took."""
+    """The answer, deep enough to be compared, with the time that it and the looking up took.
+
+    Where vectors were remembered there is no time to compare: the candidate, which sees a sample of the requests, would
+    have to read what this version had read for an earlier one.
+    """
     begun = time.perf_counter()
-    results = matcher.match(answering, requested.songs, requested.recorded, top_k=max(top_k, DEPTH))
-    return Answered(results, requested.seconds + time.perf_counter() - begun)
+    encoder = ForOneRequest(as_served(answering.encoder()))
+    noting = replace(answering, encoder=lambda: encoder)
+    results = matcher.match(noting, requested.songs, requested.recorded, top_k=max(top_k, DEPTH))
+    seconds = requested.seconds + time.perf_counter() - begun
+    return Answered(results, None if encoder.remembered else seconds)
 
 
 def _first(result: Mapping[str, Any], top_k: int) -> dict[str, Any]:

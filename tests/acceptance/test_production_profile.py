@@ -2,25 +2,19 @@
 
 from pathlib import Path
 
-import pytest
 from safetensors.numpy import load_file
 
-from benchmarks.e5_shape import SHRUNKEN, make_e5
+from benchmarks.e5_shape import SHRUNKEN
 from registry.settings import RegistrySettings
 from tests.support.command_line import PROMOTE_V2, CommandLine
 
 INSTRUCTION = "Instruct: Given a playlist, retrieve songs that belong in it\nQuery: "
 
 
-@pytest.fixture(scope="module")
-def e5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_e5(tmp_path_factory.mktemp("e5"), SHRUNKEN)
-
-
 def test_the_production_profile_trains_registers_and_serves(
-    autosort: CommandLine, settings: RegistrySettings, small_library: Path, e5: Path
+    autosort: CommandLine, settings: RegistrySettings, small_library: Path, shrunken_e5: Path
 ) -> None:
-    autosort.environment["AUTOSORT_BASE_FOLDER"] = str(e5)
+    autosort.environment["AUTOSORT_BASE_FOLDER"] = str(shrunken_e5)
     autosort.run("import", str(small_library))
     done = autosort.run("retrain", "--profile", "e5-large", "--epochs", "1").document
     assert (done["version"], done["stage"]) == ("v2", "ready")

@@ -117,7 +117,7 @@ def test_where_nothing_faster_is_offered_nothing_else_is_loaded(
 def test_the_faster_one_is_settled_on_if_it_holds(
     exact: Encoder, coarse: Encoder, monkeypatch: pytest.MonkeyPatch, holds: bool
 ) -> None:
-    monkeypatch.setattr(precision, "_LEAST_SPEEDUP", 0.0 if holds else 1e9)
+    monkeypatch.setattr(precision, "LEAST_SPEEDUP", 0.0 if holds else 1e9)
     monkeypatch.setattr(precision, "_LEAST_OVERLAP", 0.8)
     settled = settle_precision({"fp32": exact, "bf16": coarse}.__getitem__, "cpu", "auto", TEXTS[:16])
     assert settled is (coarse if holds else exact)
