@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 import psutil
 import torch
@@ -36,6 +36,8 @@ from serving.versions.heartbeat import Heartbeat
 from serving.versions.readiness import Readiness
 from serving.versions.slot import VersionSlot
 from serving.versions.traffic import Traffic
+
+Model = TypeVar("Model")
 
 _MEMORY_FOR_EACH_BYTE = 2.0
 """Of a model on disk: its weights, once more in a second precision or while they are read."""
@@ -95,13 +97,17 @@ class Service:
             self.traces.stop()
 
     def _load_served(self, spec: EmbedderSpec) -> ServedEncoder:
+        encoder = self._timed(lambda: _in_a_thread_of_its_own(self._load, spec))
+        return ServedEncoder(encoder, self.scheduler, partial(self.metrics.tokenized, encoder))
+
+    def _timed(self, load: Callable[[], Model]) -> Model:
         begun, failed = time.perf_counter(), True
         try:
-            encoder = _in_a_thread_of_its_own(self._load, spec)
+            model = load()
             failed = False
         finally:
             self.metrics.loaded(time.perf_counter() - begun, failed=failed)
-        return ServedEncoder(encoder, self.scheduler, partial(self.metrics.tokenized, encoder))
+        return model
 
     def _batch_done(self, done: BatchDone) -> None:
         self.readiness.note(done)
@@ -124,7 +130,7 @@ class Service:
             return None
         reranker: Lazily[PairReader] = Lazily(
             f"The reranker of {version.version}",
-            lambda: ServedReranker(self._load_reranker(spec, template), self.scheduler),
+            lambda: ServedReranker(self._timed(lambda: self._load_reranker(spec, template)), self.scheduler),
         )
         reranker.begin()
         return reranker
