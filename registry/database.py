@@ -36,6 +36,12 @@ _BROKEN_RULES: dict[str, tuple[type[AutosortError], str, str]] = {
     "model_versions_immutable": (Refused, "A registered model version never changes.", "Register a new version."),
     "model_versions_kept": (Refused, "A registered model version is never deleted.", "Use `autosort retire`."),
     "spending_kept": (Refused, "What was spent never changes.", "Nothing to do: the record only grows."),
+    "api_keys_kept": (Refused, "A key's record never changes.", "Revoke the key, and add another."),
+    "api_keys_name_once": (
+        BadInput,
+        "There is, or was, a key of that name.",
+        "Take another name: what a log says of a key then stays clear. See `autosort keys list`.",
+    ),
     "audit_log_immutable": (Refused, "The audit log never changes.", "Nothing to do: it only grows."),
     "model_versions_recipe_once": (
         Refused,
@@ -69,7 +75,7 @@ class Database:
         BadInput: the URL cannot be used; no part of it is shown.
     """
 
-    def __init__(self, url: str, *, max_connections: int = 8, revive: Callable[[], object] | None = None) -> None:
+    def __init__(self, url: str, *, max_connections: int = 10, revive: Callable[[], object] | None = None) -> None:
         _check_url(url)
         self._url = url
         self._revive = revive

@@ -1,6 +1,7 @@
 """The database on behalf of requests, in threads of its own: while it is away, only those that need it wait."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -30,7 +31,8 @@ class DatabaseThreads:
             DatabaseUnavailable: the database cannot be reached; also whatever the work raises.
         """
         self.require()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._checked, work)
+        request = contextvars.copy_context()  # what is logged and timed in the thread is the request's still
+        return await asyncio.get_running_loop().run_in_executor(self._threads, request.run, self._checked, work)
 
     def require(self) -> None:
         """Raise `DatabaseUnavailable` unless the database can be reached, as far as is known."""

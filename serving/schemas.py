@@ -2,15 +2,28 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from registry.records import AudioFeatures, Identifier, Line, Milliseconds, Playlist, Prose, ReleaseDate, Song
 
 MOST_TEXTS = 1024
 """That one request may hold."""
 
+MOST_CHARACTERS = 2_000_000
+"""Of a request's texts in all; what reaches a model is less, as each is cut to the tokens that it reads."""
+
+
+def _not_too_long(texts: str | list[str]) -> str | list[str]:
+    length = len(texts) if isinstance(texts, str) else sum(map(len, texts))
+    if length > MOST_CHARACTERS:
+        raise ValueError(f"the texts have {length} characters in all; {MOST_CHARACTERS} is the most")
+    return texts
+
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
-Texts = Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
+Texts = Annotated[
+    Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)], AfterValidator(_not_too_long)
+]
 PromptName = Literal["query", "document"] | None
 
 
@@ -20,6 +33,15 @@ class EmbedRequest(BaseModel):
     `prompt_name` "query" puts the model's instruction for playlists before each text; "document" or null, that for
     songs (E5 and MiniLM have none). Texts longer than the model's limit are cut, or refused without `truncate`.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"inputs": "a slow song about a harbour at night"},
+                {"inputs": ["songs for a night drive", "quiet mornings"], "prompt_name": "query"},
+            ]
+        }
+    )
 
     inputs: Texts
     prompt_name: PromptName = None
@@ -95,7 +117,25 @@ class MatchRequest(BaseModel):
     first 20 playlists of each song anew.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "songs": [
+                        {
+                            "title": "En dröm för två",
+                            "artist": "Hedvig Pelström",
+                            "description": "A quiet song about a harbour at night.",
+                            "audio_features": {"energy": 0.3, "valence": 0.6, "tempo": 92},
+                        }
+                    ],
+                    "top_k": 3,
+                },
+                {"playlist": {"name": "Late harbour", "description": "Quiet songs for the way home."}, "top_k": 3},
+            ]
+        },
+    )
 
     songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)] = []
     playlist: PlaylistRequest | None = None
@@ -117,6 +157,18 @@ class MatchRequest(BaseModel):
         if self.rerank and self.interleave:
             raise ValueError("rerank and interleave exclude each other: what is compared is not reranked")
         return self
+
+    @model_validator(mode="after")
+    def _are_not_too_long(self) -> Self:
+        length = sum(map(_length, self.songs))
+        if length > MOST_CHARACTERS:
+            raise ValueError(f"the songs have {length} characters in all; {MOST_CHARACTERS} is the most")
+        return self
+
+
+def _length(song: SongRequest) -> int:
+    told = (song.title, song.artist, song.album, song.genre, song.description)
+    return sum(len(each) for each in told if each)
 
 
 class MatchedSong(BaseModel):
@@ -156,6 +208,33 @@ class MatchResult(BaseModel):
 class MatchResponse(BaseModel):
     """All results, by the version that gave them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_version": "v2",
+                    "generation": 7,
+                    "interleaved": False,
+                    "results": [
+                        {
+                            "song": {"song_id": "song-1", "title": "En dröm för två", "artist": "Hedvig Pelström"},
+                            "matches": [
+                                {
+                                    "playlist_id": "late-harbour",
+                                    "name": "Late harbour",
+                                    "type": "mood",
+                                    "score": 1.42,
+                                    "signals": {"text": 0.61, "centroid": 0.55, "acoustic": 0.26},
+                                    "already_in": False,
+                                }
+                            ],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
     model_version: str
     generation: int
     interleaved: bool = False
@@ -182,6 +261,26 @@ class FilledPlaylist(BaseModel):
 class FillResponse(BaseModel):
     """A playlist's songs, best first, by the version that gave them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_version": "v2",
+                    "generation": 7,
+                    "playlist": {"playlist_id": "late-harbour", "name": "Late harbour", "type": "mood"},
+                    "songs": [
+                        {
+                            "song": {"song_id": "song-1", "title": "En dröm för två", "artist": "Hedvig Pelström"},
+                            "score": 1.42,
+                            "signals": {"text": 0.61, "centroid": 0.55, "acoustic": 0.26},
+                            "already_in": False,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
     model_version: str
     generation: int
     playlist: FilledPlaylist
@@ -191,6 +290,8 @@ class FillResponse(BaseModel):
 class LiveResponse(BaseModel):
     """What answers now."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"model_version": "v2", "generation": 7}]})
+
     model_version: str
     generation: int
 
@@ -198,12 +299,26 @@ class LiveResponse(BaseModel):
 class HealthResponse(BaseModel):
     """Whether the service can answer, and what keeps it from following the live pointer, if anything does."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
     status: Literal["ok", "waiting"]
     problem: str | None = None
 
 
 class Problem(BaseModel):
     """The one shape of errors: what is the case, and what to do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": "Overloaded",
+                    "message": "The service is busy: 812 texts wait, for about 5.3 s.",
+                    "remedy": "Send the same request again later; the Retry-After header says when.",
+                }
+            ]
+        }
+    )
 
     error: str
     message: str

@@ -1,9 +1,17 @@
 """Settings of the service, read from the environment."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from registry.errors import BadInput
+
+Auth = Literal["auto", "required", "off"]
+
+
+def _parted(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class ServingSettings(BaseSettings):
@@ -14,6 +22,11 @@ class ServingSettings(BaseSettings):
         poll_seconds: how often the live pointer is looked at (`AUTOSORT_POLL_SECONDS`).
         precision: that models compute in: "fp32", "bf16", "fp16", or "auto" for the fastest one that gives the same
             answers on this device (`AUTOSORT_PRECISION`).
+        auth: whether requests need a key: "required", "off", or "auto" for as soon as there was one (`AUTOSORT_AUTH`).
+        cors_origins: origins whose pages may ask from a browser, parted by commas (`AUTOSORT_CORS_ORIGINS`).
+        drain_seconds: for how long a server that is to end goes on answering, while it says that it is not ready
+            (`AUTOSORT_DRAIN_SECONDS`).
+        log_format: "json" or "text"; unless set, text on a terminal (`AUTOSORT_LOG_FORMAT`).
         rerank_seconds: that a request for matches waits for its reranking (`AUTOSORT_RERANK_SECONDS`).
     """
 
@@ -22,4 +35,24 @@ class ServingSettings(BaseSettings):
     device: str | None = None
     poll_seconds: float = Field(default=0.25, gt=0, le=60)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    auth: Auth = "auto"
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)] = ()
+    drain_seconds: float = Field(default=5.0, ge=0, le=600)
+    log_format: Literal["json", "text"] | None = None
     rerank_seconds: float = Field(default=0.5, gt=0, le=60)
+
+
+def read_settings() -> ServingSettings:
+    """The settings of the environment.
+
+    Raises:
+        BadInput: a variable holds something that cannot be used.
+    """
+    try:
+        return ServingSettings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        variable = f"AUTOSORT_{'_'.join(map(str, wrong['loc']))}".upper()
+        raise BadInput(
+            f"{variable} is {str(wrong['input'])[:80]!r}: {wrong['msg']}.", "docs/reference.md lists the settings."
+        ) from None

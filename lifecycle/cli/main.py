@@ -9,6 +9,7 @@ import typer
 from lifecycle.cli import (
     comparing,
     keeping,
+    keys,
     library,
     models,
     moves,
@@ -54,6 +55,7 @@ app.command()(searching.search)
 app.command()(library.status)
 app.command()(library.history)
 app.command()(service.serve)
+app.add_typer(keys.app, name="keys")
 app.command()(service.openapi)
 app.command()(library.migrate)
 

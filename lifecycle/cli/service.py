@@ -1,10 +1,10 @@
 """The commands that stay: serve, and the demo."""
 
 import json
-import logging
 import os
 import shutil
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,26 +17,40 @@ from lifecycle.cli.output import JsonOption, reporting
 from lifecycle.cli.tables import decision_table, lift_table, print_matches
 
 
+class LogFormat(StrEnum):
+    """How the service logs."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", help="By default text on a terminal, else JSON.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve /embed, /match, /live, /health and /ready over HTTP, following the live pointer. Ctrl-C ends it."""
     with reporting(as_json) as output:
-        import uvicorn
-
         from registry.database import open_database
         from registry.settings import RegistrySettings
+        from serving.access.exposure import check_exposure
         from serving.http.app import create_app
+        from serving.http.server import server_of
+        from serving.monitoring.logs import set_up_logging
+        from serving.settings import read_settings
 
-        settings = RegistrySettings()
+        registry, settings = RegistrySettings(), read_settings()
         # Opened here too, so that a database that is down is told plainly and before the server starts.
-        with open_database(settings):
-            logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+        with open_database(registry) as database:
+            check_exposure(database, host, settings.auth)
+            set_up_logging(log_format.value if log_format else settings.log_format)
             address = f"http://{host}:{port}"
             output.show({"serving": address}, lambda console: console.print(f"Serving on {address}; Ctrl-C ends it."))
-            uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+            app = create_app(registry, settings)
+            server_of(app, host=host, port=port, drain_seconds=settings.drain_seconds).run()
 
 
 def openapi(

@@ -72,7 +72,7 @@ class AnsweringMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _name(message, scope["state"]["chosen"].answering)
+                name_answering(message, scope["state"]["chosen"].answering)
             await send(message)
 
         try:
@@ -80,7 +80,9 @@ class AnsweringMiddleware:
         except Exception:
             if status is not None:
                 raise
-            _log.exception("%s %r failed", scope["method"], scope["path"])
+            address = scope["state"].get("address")
+            _log.exception("%s %s failed", scope["method"], address.template if address else "(unknown)")
+            scope["state"]["error"] = "InternalError"
             await unexpected_error()(scope, receive, send_named)
         return status
 
@@ -108,7 +110,8 @@ def _by_user(service: Service, standing: Standing, user: str | None) -> Answerin
     return candidate if canary else standing.live
 
 
-def _name(message: Message, answering: Answering | None) -> None:
+def name_answering(message: Message, answering: Answering | None) -> None:
+    """Say in a response's headers what answers, if anything does."""
     if answering is not None:
         headers = MutableHeaders(scope=message)
         headers[VERSION_HEADER] = answering.version.version

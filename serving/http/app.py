@@ -5,17 +5,24 @@ from contextlib import AbstractContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
 from registry.settings import RegistrySettings
-from serving.http import health, library, matches, openai, rerank, tei, versions
-from serving.http.answering import AnsweringMiddleware
+from serving.http import health, library, matches, openai, rerank, scraping, tei, versions
+from serving.http.access import AccessMiddleware
+from serving.http.addresses import Addresses
+from serving.http.answering import GENERATION_HEADER, USER_HEADER, VERSION_HEADER, AnsweringMiddleware
 from serving.http.limits import BodyLimit
+from serving.http.observing import ObservingMiddleware
+from serving.http.openapi import ERRORS, describe_access
 from serving.http.problems import install_error_handlers
-from serving.schemas import Problem
 from serving.service import Service
 from serving.settings import ServingSettings
+
+ROUTERS = tuple(each.router for each in (matches, library, versions, health, tei, openai, rerank, scraping))
+"""Every endpoint."""
 
 
 def create_app(registry: RegistrySettings | None = None, settings: ServingSettings | None = None) -> FastAPI:
@@ -35,11 +42,27 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
         finally:
             await run_in_threadpool(opened.__exit__, None, None, None)
 
-    app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses={422: {"model": Problem}, 503: {"model": Problem}})
+    app = FastAPI(title="Auto-Sort", lifespan=lifespan, responses=ERRORS)
+    addresses = Addresses(ROUTERS)
+    _add_middleware(app, settings, addresses)
+    install_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    describe_access(app, addresses)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: ServingSettings, addresses: Addresses) -> None:
+    """From the innermost to the outermost."""
     app.add_middleware(BodyLimit)
     app.add_middleware(AnsweringMiddleware)
-    install_error_handlers(app)
-    routers = (matches, library, versions, health, tei, openai, rerank)
-    for router in (each.router for each in routers):
-        app.include_router(router)
-    return app
+    app.add_middleware(AccessMiddleware)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "X-Api-Key", "X-Request-Id", VERSION_HEADER, USER_HEADER),
+            expose_headers=("X-Request-Id", "Retry-After", VERSION_HEADER, GENERATION_HEADER),
+        )
+    app.add_middleware(ObservingMiddleware, addresses=addresses)

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from registry.api_keys import Role
 from registry.errors import BadInput
 from registry.records import (
     AudioFeatures,
@@ -22,14 +23,14 @@ from registry.records import (
     Song,
     Verdict,
 )
+from serving.http.addresses import needs
 from serving.http.answering import USER_HEADER
 from serving.http.dependencies import Held, service_of
 from serving.http.replies import json_reply
 from serving.library import KeptSong, Library
 from serving.matching.matcher import Answering
-from serving.schemas import Problem
 
-router = APIRouter(tags=["Auto-Sort"], responses={404: {"model": Problem}})
+router = APIRouter(tags=["Auto-Sort"], dependencies=[needs(Role.WRITE)])
 
 Result = TypeVar("Result")
 
@@ -41,7 +42,20 @@ _CREATED = 201
 class SongBody(BaseModel):
     """What is told of a song; what is not told stays as it is known."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "En dröm för två",
+                    "artist": "Hedvig Pelström",
+                    "language": "sv",
+                    "description": "A quiet song about a harbour at night.",
+                    "audio_features": {"energy": 0.3, "tempo": 92},
+                }
+            ]
+        },
+    )
 
     title: Line
     artist: Line | None = None
@@ -59,13 +73,20 @@ class SongBody(BaseModel):
 class NamedSongBody(SongBody):
     """The same, with the song's id."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"song_id": "song-2", "title": "Paper lanterns"}]})
+
     song_id: Identifier
 
 
 class SongsBody(BaseModel):
     """Songs, of which all are kept, or none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"songs": [{"song_id": "song-2", "title": "Paper lanterns", "description": "A slow dance."}]}]
+        },
+    )
 
     songs: Annotated[list[NamedSongBody], Field(min_length=1, max_length=_MOST_SONGS)]
 
@@ -87,12 +108,48 @@ class SongEmbedding(BaseModel):
 class SongResponse(SongEmbedding):
     """The same, by the version that gave it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_version": "v2",
+                    "generation": 7,
+                    "song_id": "song-1",
+                    "content_hash": "9f2c" * 16,
+                    "embedding": [0.021, -0.034, 0.057],
+                    "cached": False,
+                }
+            ]
+        }
+    )
+
     model_version: str
     generation: int
 
 
 class SongsResponse(BaseModel):
     """The songs in the order of the request; how many of them the catalogue did not have, or had otherwise."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_version": "v2",
+                    "generation": 7,
+                    "added": 1,
+                    "changed": 0,
+                    "songs": [
+                        {
+                            "song_id": "song-1",
+                            "content_hash": "9f2c" * 16,
+                            "embedding": [0.021, -0.034, 0.057],
+                            "cached": False,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
 
     model_version: str
     generation: int
@@ -108,7 +165,14 @@ class PlaylistBody(BaseModel):
     belong there.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"name": "Late harbour", "description": "Quiet songs for the way home.", "song_ids": ["song-1"]}
+            ]
+        },
+    )
 
     name: Line
     description: Prose | None = None
@@ -121,6 +185,22 @@ class PlaylistBody(BaseModel):
 
 class PlaylistResponse(BaseModel):
     """The vector of a playlist's text, and how many songs' places in it came and went."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_version": "v2",
+                    "generation": 7,
+                    "playlist_id": "late-harbour",
+                    "content_hash": "9f2c" * 16,
+                    "embedding": [0.021, -0.034, 0.057],
+                    "songs_added": 1,
+                    "songs_removed": 0,
+                }
+            ]
+        }
+    )
 
     model_version: str
     generation: int
@@ -147,13 +227,22 @@ class FeedbackItem(BaseModel):
 class FeedbackBody(BaseModel):
     """Feedback, all of which is recorded, or none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"feedback": [{"user": "ada", "song_id": "song-1", "playlist_id": "late-harbour", "verdict": "accept"}]}
+            ]
+        },
+    )
 
     feedback: Annotated[list[FeedbackItem], Field(min_length=1, max_length=1_000)]
 
 
 class FeedbackResponse(BaseModel):
     """How much of it was new; the rest had been recorded before."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"recorded": 1, "known": 0}]})
 
     recorded: int
     known: int

@@ -1,4 +1,7 @@
-"""No request holds more than this service means to read."""
+"""No request holds more than this service means to read, or takes longer to arrive than it means to wait."""
+
+import asyncio
+import time
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -6,26 +9,54 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MOST_BYTES = 8 * 2**20
 """Of a body: twice what the largest request of ordinary texts takes."""
 
+PATIENCE_SECONDS = 10.0
+"""That a body is waited for in all, beside the time that its bytes take at the least rate."""
+
+_LEAST_RATE = 32 * 2**10
+"""Bytes a second: a connection of 256 kbit/s."""
+
 
 class BodyLimit:
-    """Refuses larger bodies with 413: by what their header tells, before any of it is read, or while it is read."""
+    """Refuses larger bodies with 413: by what their header tells, before any of it is read, or while it is read.
 
-    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BYTES) -> None:
+    One that trickles in is refused with 408, and the connection ends with that.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BYTES, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._app = app
         self._most = most_bytes
+        self._patience = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        told = dict(scope["headers"]).get(b"content-length", b"") if scope["type"] == "http" else b""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        told = dict(scope["headers"]).get(b"content-length", b"")
         size = int(told) if told.isdigit() else 0
+        arrived, waited, whole = 0, 0.0, False
 
-        async def counted() -> Message:
-            nonlocal size
-            if size <= self._most:
-                message = await receive()
-                size += 0 if told else len(message.get("body", b""))
+        async def limited() -> Message:
+            nonlocal size, arrived, waited, whole
+            if size > self._most:
+                raise HTTPException(413)
+            if whole:  # what comes now is the client's leaving, for which nobody need hurry
+                return await receive()
+            begun = time.monotonic()
+            message = await self._in_time(receive, self._patience + arrived / _LEAST_RATE - waited)
+            waited += time.monotonic() - begun
+            arrived += len(message.get("body", b""))
+            size = max(size, arrived)
+            whole = not message.get("more_body", False)
             if size > self._most:
                 raise HTTPException(413)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, limited, send)
+
+    async def _in_time(self, receive: Receive, seconds: float) -> Message:
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                return await receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None

@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request
 
 from serving.http.dependencies import Filling, LookedUp, service_of
 from serving.matching.filling import fill
-from serving.schemas import FilledPlaylist, FillResponse, MatchResponse, Problem
+from serving.schemas import FilledPlaylist, FillResponse, MatchResponse
 
 router = APIRouter(tags=["Auto-Sort"])
 
 
-@router.post("/match", responses={404: {"model": Problem}}, response_model_exclude_unset=True)
+@router.post("/match", response_model_exclude_unset=True)
 def match(asked: LookedUp, request: Request) -> MatchResponse | FillResponse:
     """The playlists that songs belong in, or the songs that belong in a playlist."""
     # No connection is held from here on: embedding may have to wait for its turn.

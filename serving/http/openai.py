@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from registry.errors import BadInput
@@ -14,7 +14,7 @@ from serving.http.embedding import embed
 from serving.http.replies import json_reply
 from serving.inference.waiting import Matrix
 from serving.matching.matcher import Answering
-from serving.schemas import Problem, PromptName, Texts
+from serving.schemas import PromptName, Texts
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
@@ -25,6 +25,10 @@ class EmbeddingsRequest(BaseModel):
     `model` may name a version ("v2"); any other name is the one that answers anyway. `prompt_name` "query" puts the
     version's instruction for playlists before each text.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"input": ["a slow song about a harbour at night"], "model": "live"}]}
+    )
 
     input: Texts
     model: Annotated[str, Field(max_length=200)] = "live"
@@ -52,6 +56,19 @@ class Usage(BaseModel):
 class EmbeddingsResponse(BaseModel):
     """A vector for each text, in their order."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "list",
+                    "model": "v2",
+                    "data": [{"object": "embedding", "index": 0, "embedding": [0.021, -0.034, 0.057]}],
+                    "usage": {"prompt_tokens": 10, "total_tokens": 10},
+                }
+            ]
+        }
+    )
+
     object: Literal["list"]
     model: str
     data: list[Embedding]
@@ -70,11 +87,22 @@ class Model(BaseModel):
 class ModelsResponse(BaseModel):
     """The versions that this server holds ready."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "list",
+                    "data": [{"id": "v2", "object": "model", "created": 1_790_000_000, "owned_by": "autosort"}],
+                }
+            ]
+        }
+    )
+
     object: Literal["list"] = "list"
     data: list[Model]
 
 
-@router.post("/embeddings", response_model=EmbeddingsResponse, responses={404: {"model": Problem}})
+@router.post("/embeddings", response_model=EmbeddingsResponse)
 async def embeddings(body: EmbeddingsRequest, request: Request, answering: Held) -> Response:
     """Vectors of texts."""
     answering = await named(request, answering, body.model)

@@ -24,7 +24,9 @@ from registry.errors import (
 from registry.imports.rows import shown
 from serving.disclosure import disclosed
 from serving.http.abandonment import ClientGone
+from serving.http.addresses import NotAllowed
 from serving.schemas import Problem
+from serving.versions.readiness import NotReady
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class NothingLive(AutosortError):
 
 _STATUS: tuple[tuple[type[AutosortError], int], ...] = (
     (NothingLive, 503),
+    (NotReady, 503),
+    (NotAllowed, 403),
     (Overloaded, 429),
     (InferenceFailed, 503),
     (ModelUnavailable, 503),
@@ -69,6 +73,11 @@ _BY_STATUS = {
         message="This address does not take this method.",
         remedy="Use one that the Allow header names.",
     ),
+    408: Problem(
+        error="TooSlow",
+        message="The body did not arrive in time.",
+        remedy="Send it again, over a faster connection or in several requests.",
+    ),
     413: Problem(error="BodyTooLarge", message="The body has more than 8 MiB.", remedy="Send it in several requests."),
 }
 """What the framework refuses by itself."""
@@ -87,16 +96,17 @@ def unexpected_error() -> JSONResponse:
     body = Problem(
         error="InternalError", message="The service failed to answer.", remedy="Its log says why; report it with that."
     )
-    return _response(body, 500)
+    return problem_response(body, 500)
 
 
-async def _known_error(_request: Request, error: AutosortError) -> JSONResponse:
+async def _known_error(request: Request, error: AutosortError) -> JSONResponse:
     told = disclosed(error)
     if str(told) != str(error):
         _log.error("A request failed: %s", error)
     status = next(status for kind, status in _STATUS if isinstance(told, kind))
     body = Problem(error=type(told).__name__, message=told.fact, remedy=told.remedy)
-    return _response(body, status, {"Retry-After": _retry_after(told)} if status in _PASSING else None)
+    request.state.error = body.error
+    return problem_response(body, status, {"Retry-After": _retry_after(told)} if status in _PASSING else None)
 
 
 def _retry_after(error: AutosortError) -> str:
@@ -104,11 +114,13 @@ def _retry_after(error: AutosortError) -> str:
     return str(math.ceil(error.retry_after)) if isinstance(error, Overloaded) else _RETRY_AFTER_SECONDS
 
 
-async def _client_gone(_request: Request, _error: Exception) -> Response:
+async def _client_gone(request: Request, _error: Exception) -> Response:
+    request.state.error = "ClientGone"
     return Response(status_code=_CLIENT_GONE)
 
 
-async def _invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+async def _invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
+    request.state.error = "InvalidRequest"
     faults = error.errors()
     more = f" {len(faults)} fields are wrong, of which {_LISTED_FIELDS} are listed." * (len(faults) > _LISTED_FIELDS)
     body = Problem(
@@ -121,14 +133,17 @@ async def _invalid_request(_request: Request, error: RequestValidationError) -> 
             for fault in faults[:_LISTED_FIELDS]
         ],
     )
-    return _response(body, 422)
+    return problem_response(body, 422)
 
 
-async def _refused_by_framework(_request: Request, error: HTTPException) -> JSONResponse:
+async def _refused_by_framework(request: Request, error: HTTPException) -> JSONResponse:
     status = error.status_code
     other = Problem(error=HTTPStatus(status).phrase.title().replace(" ", ""), message="The request is refused.")
-    return _response(_BY_STATUS.get(status, other), status, error.headers)
+    body = _BY_STATUS.get(status, other)
+    request.state.error = body.error
+    return problem_response(body, status, error.headers)
 
 
-def _response(body: Problem, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def problem_response(body: Problem, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A response with this problem."""
     return JSONResponse(body.model_dump(exclude_none=True), status, headers)

@@ -4,26 +4,27 @@ The reranker was trained with a playlist's text as the query and songs' texts as
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from registry.errors import BadInput
 from serving.http.abandonment import unless_abandoned
 from serving.http.dependencies import Held, named
+from serving.http.openapi import shown
 from serving.http.replies import json_reply
 from serving.inference.reranker import Pair, Read, Reranker, ServedReranker
 from serving.matching.matcher import Answering
 from serving.matching.reranking import reranker_of
-from serving.schemas import MOST_TEXTS, Problem, Text
+from serving.schemas import MOST_CHARACTERS, MOST_TEXTS, Text
 
-router = APIRouter(tags=["Reranking"], responses={404: {"model": Problem}, 409: {"model": Problem}})
+router = APIRouter(tags=["Reranking"])
 
 
 class RerankRequest(BaseModel):
@@ -32,11 +33,22 @@ class RerankRequest(BaseModel):
     Pairs longer than the model's limit are cut where the longer text ends, or refused without `truncate`.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"query": "quiet songs for the way home", "texts": ["A harbour at night.", "Loud guitars."]}]
+        }
+    )
+
     query: Text
     texts: Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
     raw_scores: bool = False
     return_text: bool = False
     truncate: bool = True
+
+    @model_validator(mode="after")
+    def _is_not_too_long(self) -> Self:
+        _require_room(self.query, self.texts)
+        return self
 
 
 class Rank(BaseModel):
@@ -59,6 +71,18 @@ class DocumentsRequest(BaseModel):
     `model` may name a version ("v2"); any other name is the one that answers anyway.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "live",
+                    "query": "quiet songs for the way home",
+                    "documents": ["A harbour at night.", "Loud guitars."],
+                }
+            ]
+        }
+    )
+
     model: Annotated[str, Field(max_length=200)] = "live"
     query: Text
     documents: Annotated[list[Text | Document], Field(min_length=1, max_length=MOST_TEXTS)]
@@ -68,6 +92,11 @@ class DocumentsRequest(BaseModel):
     @property
     def texts(self) -> list[str]:
         return [each if isinstance(each, str) else each.text for each in self.documents]
+
+    @model_validator(mode="after")
+    def _is_not_too_long(self) -> Self:
+        _require_room(self.query, self.texts)
+        return self
 
 
 class Result(BaseModel):
@@ -99,6 +128,21 @@ class Meta(BaseModel):
 class DocumentsResponse(BaseModel):
     """The documents, those that fit best first."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0f8c7a52-2f0b-4a3f-9a51-3f6b6f1f0d11",
+                    "object": "list",
+                    "model": "v2",
+                    "results": [{"index": 0, "relevance_score": 0.91}],
+                    "usage": {"total_tokens": 31},
+                    "meta": {"billed_units": {"search_units": 1}},
+                }
+            ]
+        }
+    )
+
     id: str
     object: str
     model: str
@@ -107,7 +151,14 @@ class DocumentsResponse(BaseModel):
     meta: Meta
 
 
-@router.post("/rerank", response_model=list[Rank])
+def _require_room(query: str, texts: Sequence[str]) -> None:
+    """Raise `ValueError` for more than is meant to be read: the query counts with each text."""
+    length = len(query) * len(texts) + sum(map(len, texts))
+    if length > MOST_CHARACTERS:
+        raise ValueError(f"the pairs have {length} characters in all; {MOST_CHARACTERS} is the most")
+
+
+@router.post("/rerank", response_model=list[Rank], responses=shown([{"index": 0, "score": 0.91}]))
 async def rerank(body: RerankRequest, request: Request, answering: Held) -> Response:
     """Texts by how well they fit a query."""
     read = await _read(request, answering, body.query, body.texts, whole=not body.truncate)

@@ -1,16 +1,17 @@
 """The endpoints that clients of Hugging Face's text-embeddings-inference speak."""
 
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from registry.errors import BadInput
 from serving.http.dependencies import Held, encoder_of
 from serving.http.embedding import embed
+from serving.http.openapi import shown
 from serving.http.replies import json_reply
 from serving.inference.encoder import Encoder
 from serving.schemas import MOST_TEXTS, EmbedRequest, PromptName, Texts
@@ -18,12 +19,29 @@ from serving.schemas import MOST_TEXTS, EmbedRequest, PromptName, Texts
 router = APIRouter(tags=["Text Embeddings Inference"])
 
 
+_MOST_TOKENIZED = 200_000
+"""Characters of a request that are cut into tokens: the answer holds a hundred bytes and more for each token."""
+
+
 class TokenizeRequest(BaseModel):
     """Texts to be cut into tokens."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": "Rain on the window"}]})
 
     inputs: Texts
     add_special_tokens: bool = True
     prompt_name: PromptName = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.inputs] if isinstance(self.inputs, str) else self.inputs
+
+    @model_validator(mode="after")
+    def _are_not_too_long(self) -> Self:
+        length = sum(map(len, self.texts))
+        if length > _MOST_TOKENIZED:
+            raise ValueError(f"the texts have {length} characters in all; {_MOST_TOKENIZED} is the most")
+        return self
 
 
 class Token(BaseModel):
@@ -51,6 +69,24 @@ class ModelKind(BaseModel):
 class InfoResponse(BaseModel):
     """The model that answers, and what it takes; `model_sha` is the digest of its files."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_id": "autosort/v2",
+                    "model_sha": "9f2c" * 16,
+                    "model_dtype": "bfloat16",
+                    "model_type": {"embedding": {"pooling": "mean"}},
+                    "max_input_length": 256,
+                    "max_batch_tokens": 1024,
+                    "max_client_batch_size": MOST_TEXTS,
+                    "auto_truncate": True,
+                    "version": "0.1.0",
+                }
+            ]
+        }
+    )
+
     model_id: str
     model_sha: str
     model_dtype: str
@@ -62,7 +98,7 @@ class InfoResponse(BaseModel):
     version: str
 
 
-@router.post("/embed", response_model=list[list[float]])
+@router.post("/embed", response_model=list[list[float]], responses=shown([[0.021, -0.034, 0.057]]))
 async def embed_texts(body: EmbedRequest, request: Request, answering: Held) -> Response:
     """Vectors of texts."""
     encoder = encoder_of(answering)
@@ -73,13 +109,16 @@ async def embed_texts(body: EmbedRequest, request: Request, answering: Held) -> 
     return json_reply(embedded.vectors)
 
 
-@router.post("/tokenize", response_model=list[list[Token]])
+@router.post(
+    "/tokenize",
+    response_model=list[list[Token]],
+    responses=shown([[{"id": 4542, "text": "rain", "special": False, "start": 0, "stop": 4}]]),
+)
 def tokenize(body: TokenizeRequest, answering: Held) -> Response:
     """The tokens of texts, prompts included."""
-    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     encoder = encoder_of(answering)
     prompt = encoder.spec.prompt(body.prompt_name)
-    pieces = encoder.encoder.pieces(texts, prompt, special=body.add_special_tokens)
+    pieces = encoder.encoder.pieces(body.texts, prompt, special=body.add_special_tokens)
     return json_reply(pieces)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from registry.stages import GIVEN_UP
 from registry.versions import ModelVersion
@@ -26,6 +26,29 @@ class VersionState(BaseModel):
 
 class VersionsResponse(BaseModel):
     """The versions that were not given up, oldest first, and where the live pointer stands."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "generation": 7,
+                    "live": "v2",
+                    "previous": "v1",
+                    "candidate": "v3",
+                    "versions": [
+                        {
+                            "version": "v2",
+                            "stage": "live",
+                            "base_model": "v1",
+                            "dimensions": 384,
+                            "registered_at": "2026-11-02T09:14:00Z",
+                            "held": True,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
 
     generation: int
     live: str | None

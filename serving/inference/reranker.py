@@ -19,6 +19,7 @@ from serving.inference.batching import batches_by_tokens
 from serving.inference.encoder import TYPES, batch_tokens_of
 from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
+from serving.inference.steps import step
 from serving.inference.waiting import Matrix, Row, Tokens
 
 Pair = tuple[str, str]
@@ -176,6 +177,7 @@ class ServedReranker:
         Raises:
             Overloaded: they would have to wait for too long.
         """
-        tokens = self.reranker.tokenize(pairs)
+        with step("tokenize"):
+            tokens = self.reranker.tokenize(pairs)
         size = sum(map(len, tokens))
         return then(self._scheduler.submit(self.reranker, tokens), lambda rows: Read(rows.reshape(-1), size))

@@ -19,6 +19,7 @@ import torch
 
 from registry.errors import InferenceFailed, Overloaded
 from serving.inference.patience import Patience
+from serving.inference.steps import Step
 from serving.inference.waiting import Batch, Job, Matrix, Row, TokenModel, Tokens, WaitingTexts
 
 _log = logging.getLogger(__name__)
@@ -34,12 +35,18 @@ _MEMORY = 0.2
 
 @dataclass(frozen=True)
 class BatchDone:
-    """A batch that was computed: texts, their tokens, and how long the first of them waited and the batch took."""
+    """A batch that was computed: texts, their tokens, and how long the first of them waited and the batch took.
 
+    Attributes:
+        failed: of the texts, how many the model failed on.
+    """
+
+    model: TokenModel
     texts: int
     tokens: int
     waited_seconds: float
     seconds: float
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,11 @@ class Scheduler:
         """A scheduler for the machine's CPU or one GPU; options as for the class."""
         threads = torch.get_num_threads()
         return cls(threads if device == "cpu" else _GPU_LANES, threads, **options)
+
+    @property
+    def queue(self) -> tuple[int, int]:
+        """Texts that wait, and their tokens; what was given up is among them until somebody comes to it."""
+        return len(self._waiting), self._waiting.tokens
 
     def start(self) -> None:
         """Begin."""
@@ -212,8 +224,9 @@ class Scheduler:
         seconds = time.monotonic() - running.begun_at
         if any(values is not None for values in rows):
             self.succeeded_at = time.monotonic()
+        _note_steps(batch, running)
         self._hand_out(batch, rows)
-        self._note(batch, running, seconds)
+        self._note(batch, running, seconds, failed=sum(values is None for values in rows))
 
     def _forward(self, batch: Batch) -> list[Row | None]:
         """Compute a batch, None for what fails: it is halved, until what is left are the texts that the model fails on.
@@ -240,12 +253,12 @@ class Scheduler:
         for job in ended:
             job.end()
 
-    def _note(self, batch: Batch, running: _Running, seconds: float) -> None:
+    def _note(self, batch: Batch, running: _Running, seconds: float, *, failed: int) -> None:
         lanes = 1 if running.wide else self._count
         if batch.size > batch.model.batch_tokens / 2:  # a small batch says nothing of what full ones take
             self._rate += _MEMORY * (batch.size * lanes / max(seconds, 1e-6) - self._rate)
         waited = running.begun_at - min(job.asked_at for job, _ in batch.texts)
-        self._observe(BatchDone(len(batch.texts), batch.size, waited, seconds))
+        self._observe(BatchDone(batch.model, len(batch.texts), batch.size, waited, seconds, failed))
 
     # What hangs ---------------------------------------------------------------------------------------------------
 
@@ -263,3 +276,11 @@ class Scheduler:
         for job, _ in running.batch.texts:
             job.fail(InferenceFailed("The model did not come back from this request's texts.", "Send it again later."))
         self._add_lane()
+
+
+def _note_steps(batch: Batch, running: _Running) -> None:
+    """Tell the requests that want to know when their texts were waited for and computed."""
+    for job in {id(job): job for job, _ in batch.texts if job.steps is not None}.values():
+        if job.steps is not None:
+            job.steps.append(Step("queue", job.asked_at, running.begun_at))
+            job.steps.append(Step("inference", running.begun_at, time.monotonic()))

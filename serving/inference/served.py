@@ -1,6 +1,7 @@
 """An encoder as requests use it: its cache asked first, its forward passes shared with other requests."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,7 @@ from serving.inference.cache import Known, VectorCache
 from serving.inference.encoder import Encoder
 from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
+from serving.inference.steps import step
 from serving.inference.waiting import Matrix
 
 _CACHED_BYTES = 64 * 2**20
@@ -48,6 +50,7 @@ class _Pooling:
     """An encoder whose vectors are left as they are pooled."""
 
     def __init__(self, encoder: Encoder) -> None:
+        self.spec = encoder.spec
         self.batch_tokens = encoder.batch_tokens
         self.forward = encoder.pool
 
@@ -55,13 +58,19 @@ class _Pooling:
 class ServedEncoder:
     """Texts to unit vectors of one version, float32; any number of threads.
 
+    Args:
+        tokenized: told how many seconds texts took to be cut into tokens.
+
     Attributes:
         encoder: the model itself.
         cache: what it gave before.
     """
 
-    def __init__(self, encoder: Encoder, scheduler: Scheduler) -> None:
+    def __init__(
+        self, encoder: Encoder, scheduler: Scheduler, tokenized: Callable[[float], None] = lambda _: None
+    ) -> None:
         self.encoder = encoder
+        self._tokenized = tokenized
         self.cache = VectorCache(_CACHED_BYTES // (4 * encoder.spec.dimensions))
         self._scheduler = scheduler
         self._pooling = _Pooling(encoder)
@@ -93,7 +102,7 @@ class ServedEncoder:
         Raises:
             Overloaded: they would have to wait for too long.
         """
-        tokens = self.encoder.tokenize(texts, prompt)
+        tokens = self._tokenize(texts, prompt)
         size = sum(map(len, tokens))
         return then(self._scheduler.submit(self._pooling, tokens), lambda rows: Embedded(rows, size))
 
@@ -106,7 +115,7 @@ class ServedEncoder:
         known = self.cache.find(prompt, texts)
         unknown = [row for row, each in enumerate(known) if each is None]
         told = [texts[row] for row in unknown]
-        tokens = self.encoder.tokenize(told, prompt) if told else []
+        tokens = self._tokenize(told, prompt) if told else []
 
         def whole(rows: Matrix) -> Embedded:
             # Copies: a row by itself would keep all of its batch in memory.
@@ -118,6 +127,13 @@ class ServedEncoder:
             return _together(vectors, self.spec.dimensions, remembered=len(texts) - len(told))
 
         return then(self._scheduler.submit(self.encoder, tokens), whole)
+
+    def _tokenize(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
+        begun = time.perf_counter()
+        with step("tokenize"):
+            tokens = self.encoder.tokenize(texts, prompt)
+        self._tokenized(time.perf_counter() - begun)
+        return tokens
 
 
 def as_served(encoder: TextEncoder) -> ServedEncoder:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from registry.errors import InferenceFailed
+from serving.inference.steps import STEPS, Step
 
 _WINDOW = 4
 """Batches' worth of waiting texts for each taker from which those of one length are picked."""
@@ -32,12 +33,17 @@ class TokenModel(Protocol):
 
 @dataclass(eq=False)
 class Job:
-    """A request's texts on their way through a model; `done` gets their rows, or why there are none."""
+    """A request's texts on their way through a model; `done` gets their rows, or why there are none.
+
+    Attributes:
+        steps: of the request, if somebody wants to know what they take.
+    """
 
     model: TokenModel
     tokens: Sequence[Tokens]
     asked_at: float
     done: "Future[Matrix]" = field(default_factory=Future)
+    steps: list[Step] | None = field(default_factory=STEPS.get)
     rows: list[Row | None] = field(init=False)
     left: int = field(init=False)
 

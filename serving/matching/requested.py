@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from registry.database import Database
 from registry.records import Song
 from serving.database_threads import DatabaseThreads
+from serving.inference.steps import step
 from serving.matching import matcher
 from serving.matching.filling import Candidates, near
 from serving.matching.matcher import Answering, Recorded
@@ -45,7 +46,8 @@ class RequestedSongs:
         """
         if not _song_ids(asked):
             return self.read(answering, asked)
-        return await self._threads.run(lambda: self.read(answering, asked))
+        with step("database"):
+            return await self._threads.run(lambda: self.read(answering, asked))
 
     def read(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
         """The same in the caller's own thread."""

@@ -29,6 +29,9 @@ class ComparisonLog:
     """Gathers comparisons and tells the database in batches, at most once a second; any number of threads.
 
     While the database is away comparisons wait, 20,000 songs at most; what is beyond that is counted as dropped.
+
+    Attributes:
+        counted: requests of all runs so far.
     """
 
     def __init__(self, database: Database, server: str) -> None:
@@ -38,13 +41,14 @@ class ComparisonLog:
         self._waiting: defaultdict[int, _Waiting] = defaultdict(_Waiting)
         self._seen_users: set[tuple[int, bytes]] = set()
         self._told_at = time.monotonic()
+        self.counted = SampledRequests()
 
     def add(self, run_id: int, request: ComparedRequest, songs: Sequence[ComparedSong]) -> None:
         """Keep a comparison."""
         with self._lock:
             waiting = self._waiting[run_id]
             if len(waiting.songs) + len(waiting.requests) >= _MOST_WAITING:
-                waiting.counted += SampledRequests(dropped=1)
+                self._count(run_id, SampledRequests(dropped=1))
                 return
             waiting.requests.append(request)
             waiting.songs += songs
@@ -52,7 +56,11 @@ class ComparisonLog:
     def count(self, run_id: int, counted: SampledRequests) -> None:
         """Count requests of a run."""
         with self._lock:
-            self._waiting[run_id].counted += counted
+            self._count(run_id, counted)
+
+    def _count(self, run_id: int, counted: SampledRequests) -> None:
+        self._waiting[run_id].counted += counted
+        self.counted += counted
 
     def note_user(self, run_id: int, key: bytes, *, canary: bool) -> None:
         """Note that a user was seen, and whether the candidate answers that user."""

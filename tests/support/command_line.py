@@ -78,7 +78,8 @@ class CommandLine:
 def environment(**variables: str) -> dict[str, str]:
     """The tests' environment with these variables, and none of the toolkit's own but these.
 
-    Servers compute in fp32, as commands do, so that their answers can be compared.
+    Servers compute in fp32, as commands do, so that their answers can be compared, and end without delay.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOSORT_", "DATABASE_"))}
-    return {**inherited, "PYTHONWARNINGS": "default", "AUTOSORT_PRECISION": "fp32", **variables}
+    fixed = {"PYTHONWARNINGS": "default", "AUTOSORT_PRECISION": "fp32", "AUTOSORT_DRAIN_SECONDS": "0"}
+    return {**inherited, **fixed, **variables}

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from registry.settings import RegistrySettings
 from serving.http.app import create_app
+from serving.http.server import server_of
 from serving.settings import ServingSettings
 from tests.support.command_line import CommandLine
 
@@ -41,7 +41,7 @@ def serving(settings: RegistrySettings) -> Iterator[httpx.Client]:
 @contextmanager
 def running(app: FastAPI) -> Iterator[httpx.Client]:
     """A server of this app, on a free port, and a client of it."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
+    server = server_of(app)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -104,6 +104,31 @@ def test_what_would_wait_too_long_is_refused_with_a_time_to_come_back(held: Held
         thread.join()
 
 
+def test_a_server_whose_model_hangs_is_alive_and_not_ready_until_it_comes_back(held: Held) -> None:
+    began = time.monotonic()
+    hanging = held.client.get("/ready")
+    assert (hanging.status_code, hanging.json()["error"]) == (503, "NotReady")
+    assert int(hanging.headers["Retry-After"]) >= 1
+    assert time.monotonic() - began < 4
+    began = time.monotonic()
+    assert held.client.get("/ready").status_code == 503
+    assert held.client.get("/health").status_code == 200
+    assert time.monotonic() - began < 1  # nobody waits for a trial that is known to hang
+    held.go.set()
+    assert eventually(lambda: held.client.get("/ready").status_code == 200)
+    assert held.computed == [1]
+
+
+def test_one_whose_model_fails_is_not_ready_until_it_works_again(held: Held) -> None:
+    held.go.set()
+    assert held.client.get("/ready").status_code == 200
+    held.broken = True
+    held.client.post("/embed", json={"inputs": "fails"})
+    assert eventually(lambda: held.client.get("/ready").status_code == 503)
+    held.broken = False
+    assert held.client.get("/ready").status_code == 200
+
+
 def test_a_model_that_fails_is_told_and_serving_goes_on(held: Held) -> None:
     held.go.set()
     held.broken = True
