@@ -1,6 +1,7 @@
 """A reranker says of pairs what sentence-transformers' CrossEncoder says of them, whatever they are batched with."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +104,14 @@ def test_pairs_are_cut_where_the_version_says(folder: Path) -> None:
     assert max(map(len, short.tokenize(PAIRS))) == 16
     assert short.sizes(PAIRS[6:7])[0] > 300
     assert max(map(len, short.tokenize(PAIRS))) == 16, "looking at whole texts changes nothing"
+
+
+def test_threads_that_cut_and_threads_that_do_not_never_mix_that_up(bert: Both) -> None:
+    long = [("short", "word " * 300)] * 8
+    with ThreadPoolExecutor(2) as pool:
+        cut = pool.submit(lambda: {len(each) for _ in range(60) for each in bert.served.tokenize(long)})
+        whole = pool.submit(lambda: {size for _ in range(60) for size in bert.served.sizes(long)})
+    assert (cut.result(), whole.result()) == ({64}, {304})
 
 
 def test_no_pairs_have_no_scores(bert: Both, scheduler: Scheduler) -> None:
