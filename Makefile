@@ -3,9 +3,10 @@
 
 PYTHON ?= python3
 VENV := .venv
+TYPESCRIPT := serving/typescript
 DEMO_HOME ?= $(CURDIR)/.autosort-demo
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint typescript setup clean
 
 demo: $(VENV)/.installed
 	AUTOSORT_HOME="$(DEMO_HOME)" DATABASE_URL= $(VENV)/bin/autosort demo
@@ -19,6 +20,13 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# A typed client of the service, from its OpenAPI document; needs Node.js 20 or newer.
+typescript: $(VENV)/.installed
+	mkdir -p $(TYPESCRIPT)/generated
+	$(VENV)/bin/autosort openapi --out $(TYPESCRIPT)/generated/openapi.json
+	cd $(TYPESCRIPT) && npm install --silent --no-audit --no-fund --no-package-lock
+	cd $(TYPESCRIPT) && npm run --silent generate && npm run --silent build
 
 setup: $(VENV)/.installed-dev
 
@@ -37,4 +45,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .autosort-demo
+	rm -rf $(VENV) .autosort-demo $(TYPESCRIPT)/generated $(TYPESCRIPT)/node_modules

@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.cutover import run, wait_until_ready
+from benchmarks.http_client import Connection
 from benchmarks.support import AUTOSORT, environment
 
 PORT = 8973
@@ -155,32 +156,24 @@ async def load(clients: int, size: int, seconds: float, seed: int) -> tuple[floa
     shares: list[float] = []
 
     async def client() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", PORT, limit=2**24)
+        connection = await Connection.open(PORT)
         while (begun := time.perf_counter()) < stop:
-            body = json.dumps({"input": list(itertools.islice(stream, size))}).encode()
-            writer.write(
-                b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
-                + str(len(body)).encode()
-                + b"\r\n\r\n"
-                + body
-            )
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            answer = await reader.readexactly(length)
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise SystemExit(f"{head!r} {answer[:300]!r}")
+            answer = await connection.post("/v1/embeddings", {"input": list(itertools.islice(stream, size))})
+            if answer.status != 200:
+                raise SystemExit(f"{answer.head!r} {answer.body[:300]!r}")
             ended = time.perf_counter()
             if ended > start:  # of a request that only partly lies within the time, that part counts
                 times.append(ended - begun)
                 shares.append((min(ended, stop) - max(begun, start)) / (ended - begun))
-        writer.close()
+        connection.close()
 
     await asyncio.gather(*(client() for _ in range(clients)))
     return sum(shares) * size / seconds, median(times)
 
 
 @contextmanager
-def server(home: Path, precision: str) -> Iterator[None]:
+def server(home: Path, precision: str) -> Iterator[int]:
+    """A server of its own; gives the process' id."""
     started = subprocess.Popen(
         [str(AUTOSORT), "serve", "--port", str(PORT)],
         env=environment(home, AUTOSORT_PRECISION=precision),
@@ -190,7 +183,7 @@ def server(home: Path, precision: str) -> Iterator[None]:
     try:
         wait_until_ready(PORT)
         time.sleep(3)  # what may be promoted or gone back to is loaded meanwhile
-        yield
+        yield started.pid
     finally:
         started.terminate()
         started.wait()

@@ -1,7 +1,7 @@
 """The catalogue: songs, playlists, memberships and feedback in Postgres."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,6 +59,29 @@ def merge(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]
     Everything happens in the connection's transaction. Of two records of the same thing the later one wins. Merging the
     same records twice changes nothing. Removals come last, wherever they stand.
     """
+    counts = _merge(connection, records)
+    refresh_texts(connection)
+    return counts
+
+
+def keep(connection: Connection, records: Sequence[CatalogueRecord], *, patience: float) -> MergeCounts:
+    """Merge a few records, as told one after the other by whoever uses the catalogue; their place counts as their line.
+
+    It costs the same however large the catalogue is.
+
+    Args:
+        patience: seconds to wait at most for a merge that is under way.
+
+    Raises:
+        DatabaseBusy: it took longer.
+    """
+    connection.execute(_SQL["wait_at_most"], {"timeout": f"{patience * 1000:.0f}ms"})
+    counts = _merge(connection, enumerate(records))
+    refresh_texts(connection, [record.song_id for record in records if isinstance(record, Song)])
+    return counts
+
+
+def _merge(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]) -> MergeCounts:
     connection.execute(_SQL["lock_merges"])
     connection.execute(_SQL["create_staging"])
     _stage(connection, records)
@@ -71,14 +94,17 @@ def merge(connection: Connection, records: Iterable[tuple[int, CatalogueRecord]]
     for name in ("remove_memberships", "remove_songs", "remove_playlists"):
         counts.removed += connection.execute(_SQL[name]).rowcount
     connection.execute("DROP TABLE staged")
-    refresh_texts(connection)
     return counts
 
 
-def refresh_texts(connection: Connection) -> int:
-    """Render every song that is new or changed, under every template in use, and record its content hash."""
+def refresh_texts(connection: Connection, song_ids: Sequence[str] | None = None) -> int:
+    """Render every song that is new or changed, under every template in use, and record its content hash.
+
+    Args:
+        song_ids: look at these alone.
+    """
     used = {row["template"] for row in connection.execute(_SQL["templates_in_use"])} & TEMPLATES
-    return sum(_refresh_texts(connection, template) for template in sorted(used | {CURRENT_TEMPLATE}))
+    return sum(_refresh_texts(connection, template, song_ids) for template in sorted(used | {CURRENT_TEMPLATE}))
 
 
 def snapshot(connection: Connection) -> CatalogueSnapshot:
@@ -175,9 +201,9 @@ def _take_out_dangling(connection: Connection) -> list[Dangling]:
     return [Dangling(row["line"], row["field"], row["value"]) for row in rows]
 
 
-def _refresh_texts(connection: Connection, template: int) -> int:
+def _refresh_texts(connection: Connection, template: int, song_ids: Sequence[str] | None) -> int:
     written = 0
-    for songs in _unrendered(connection, template):
+    for songs in _unrendered(connection, template, song_ids):
         hashes = [content_hash(render_song(song, template), template) for song in songs]
         parameters = {"template": template, "song_ids": [song.song_id for song in songs], "hashes": hashes}
         connection.execute(_SQL["write_texts"], parameters)
@@ -185,10 +211,11 @@ def _refresh_texts(connection: Connection, template: int) -> int:
     return written
 
 
-def _unrendered(connection: Connection, template: int) -> Iterator[list[Song]]:
+def _unrendered(connection: Connection, template: int, song_ids: Sequence[str] | None) -> Iterator[list[Song]]:
+    only = None if song_ids is None else list(song_ids)
     after = ""
     while True:
-        parameters = {"template": template, "after": after, "limit": _RENDER_AT_ONCE}
+        parameters = {"template": template, "after": after, "limit": _RENDER_AT_ONCE, "only": only}
         songs = [song_from_row(row) for row in connection.execute(_SQL["unrendered_songs"], parameters)]
         if not songs:
             return

@@ -48,7 +48,10 @@ class ParallelRun:
 
 @dataclass(frozen=True)
 class ComparedRequest:
-    """How long either version took over one request, in seconds, and whether it failed; no time if it did."""
+    """How long either version took over one request, in seconds, and whether it failed.
+
+    There is no time of one that failed, nor of one that remembered its answer.
+    """
 
     at: datetime
     live_seconds: float | None
@@ -172,7 +175,7 @@ def song_figures(connection: Connection, run_id: int) -> list[dict[str, Any]]:
 
 
 def request_figures(connection: Connection, run_id: int) -> dict[str, Any]:
-    """Times in seconds (p50, p99), the mean and variance of the log of their ratio, and failures."""
+    """Times in seconds (p50, p99) of requests that have both, mean and variance of their log ratio, and failures."""
     return connection.execute(_SQL["request_figures"], {"run_id": run_id}).fetchone() or {}
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from registry.records import AudioFeatures, Identifier, Line, Milliseconds, Prose, ReleaseDate, Song
+from registry.records import AudioFeatures, Identifier, Line, Milliseconds, Playlist, Prose, ReleaseDate, Song
 
 MOST_TEXTS = 1024
 """That one request may hold."""
@@ -60,8 +60,35 @@ class SongRequest(BaseModel):
         return Song.model_validate({**fields, "song_id": "told"}).model_copy(update={"song_id": f"\0{number}"})
 
 
+class PlaylistRequest(BaseModel):
+    """A playlist of the catalogue by its id, or any playlist by what is told of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    playlist_id: Identifier | None = None
+    name: Line | None = None
+    description: Prose | None = None
+    genre: Line | None = None
+    subgenre: Line | None = None
+
+    @model_validator(mode="after")
+    def _names_a_playlist(self) -> Self:
+        if self.playlist_id is None and self.name is None:
+            raise ValueError("needs playlist_id, or name")
+        if self.playlist_id is not None and self.model_fields_set != {"playlist_id"}:
+            raise ValueError("playlist_id stands alone: its other fields are the catalogue's")
+        return self
+
+    def as_playlist(self) -> Playlist:
+        """The told playlist, under an id that no playlist of the catalogue can have: Postgres stores no NUL."""
+        fields = self.model_dump(exclude={"playlist_id"}, exclude_none=True)
+        return Playlist.model_validate({**fields, "playlist_id": "told"}).model_copy(update={"playlist_id": "\0told"})
+
+
 class MatchRequest(BaseModel):
-    """Songs to find playlists for.
+    """Songs to find playlists for, or a playlist to find songs of the catalogue for.
+
+    Songs that the playlist holds already are left out unless `include_members`.
 
     With `interleave`, during a parallel run, the live version's playlists and the candidate's come by turns: feedback
     on them then tells which of the two is preferred. With `rerank` the version's reranker, if it has one, orders the
@@ -70,10 +97,20 @@ class MatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)]
+    songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)] = []
+    playlist: PlaylistRequest | None = None
     top_k: Annotated[int, Field(ge=1, le=100)] = 5
     rerank: bool = False
     interleave: bool = False
+    include_members: bool = False
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if bool(self.songs) == (self.playlist is not None):
+            raise ValueError("needs either songs or a playlist")
+        if self.playlist is not None and (self.rerank or self.interleave):
+            raise ValueError("rerank and interleave are for songs")
+        return self
 
     @model_validator(mode="after")
     def _is_one_of_the_two(self) -> Self:
@@ -123,6 +160,32 @@ class MatchResponse(BaseModel):
     generation: int
     interleaved: bool = False
     results: list[MatchResult]
+
+
+class FillingSong(BaseModel):
+    """A song for a playlist; `signals` are each signal's share of the score and add up to it."""
+
+    song: MatchedSong
+    score: float
+    signals: dict[str, float]
+    already_in: bool
+
+
+class FilledPlaylist(BaseModel):
+    """The playlist as it was understood; `playlist_id` is null for one that was told."""
+
+    playlist_id: str | None
+    name: str
+    type: str
+
+
+class FillResponse(BaseModel):
+    """A playlist's songs, best first, by the version that gave them."""
+
+    model_version: str
+    generation: int
+    playlist: FilledPlaylist
+    songs: list[FillingSong]
 
 
 class LiveResponse(BaseModel):

@@ -19,6 +19,7 @@ from serving.inference.precision import chosen_device
 from serving.inference.reranker import PairReader, ServedReranker
 from serving.inference.scheduler import Scheduler
 from serving.inference.served import ServedEncoder
+from serving.library import Library
 from serving.matching.requested import RequestedSongs
 from serving.parallel.candidate_process import CandidateProcess
 from serving.parallel.comparison_log import ComparisonLog
@@ -56,6 +57,7 @@ class Service:
             reranker_of=self._reranker_of,
         )
         self.requested = RequestedSongs(database, lambda: self.slot.database_reachable)
+        self.library = Library(database, lambda: self.slot.database_reachable)
         self.comparisons = ComparisonLog(database, self.heartbeat.server)
         candidate = CandidateProcess(registry, settings, torch.get_num_threads())
         self.shadow = Shadow(candidate, self.comparisons, self.traffic)
@@ -70,6 +72,7 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self.requested.close()
+        self.library.threads.close()
         self.shadow.stop()
         self.slot.stop()
         self.scheduler.stop()

@@ -54,6 +54,7 @@ app.command()(searching.search)
 app.command()(library.status)
 app.command()(library.history)
 app.command()(service.serve)
+app.command()(service.openapi)
 app.command()(library.migrate)
 
 

@@ -1,5 +1,6 @@
 """The commands that stay: serve, and the demo."""
 
+import json
 import logging
 import os
 import shutil
@@ -36,6 +37,22 @@ def serve(
             address = f"http://{host}:{port}"
             output.show({"serving": address}, lambda console: console.print(f"Serving on {address}; Ctrl-C ends it."))
             uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+
+
+def openapi(
+    out: Annotated[Path | None, typer.Option(help="File to write it to, instead of the standard output.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the OpenAPI document of the service: its endpoints, what they take and what they give."""
+    with reporting(as_json) as output:
+        from serving.http.app import create_app
+
+        document = create_app().openapi()
+        if out is None:
+            output.show(document, lambda console: console.print_json(data=document))
+            return
+        out.write_text(json.dumps(document, indent=2) + "\n")
+        output.show({"written": str(out)}, lambda console: console.print(f"Written to {out}."))
 
 
 def demo(

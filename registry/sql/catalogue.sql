@@ -2,6 +2,9 @@
 -- Merges happen one after the other: two that touch the same songs in different order would block each other for good.
 SELECT pg_advisory_xact_lock(7120114117)
 
+-- name: wait_at_most
+SELECT set_config('lock_timeout', %(timeout)s, true)
+
 -- name: create_staging
 -- Where the records of one import wait for their merge, in the order they came and with the line each came from.
 CREATE TEMPORARY TABLE staged (
@@ -146,11 +149,11 @@ SELECT DISTINCT (spec ->> 'text_template')::int AS template FROM model_versions
 WHERE stage NOT IN ('retired', 'rejected')
 
 -- name: unrendered_songs
--- Songs beyond an id that have no text under a template, locked so that none changes between being read and having its
+-- Songs beyond an id, or of those named, that have no text under a template, locked so that none changes between being read and having its
 -- hash written; those that somebody is changing right now are left to whoever does. Both tables are told where to begin,
 -- so that a page costs the same wherever it lies.
 SELECT songs.* FROM songs
-WHERE songs.song_id > %(after)s AND NOT EXISTS (
+WHERE songs.song_id > %(after)s AND (%(only)s::text[] IS NULL OR songs.song_id = ANY (%(only)s)) AND NOT EXISTS (
     SELECT FROM song_texts WHERE song_texts.song_id = songs.song_id AND song_texts.template = %(template)s
     AND song_texts.song_id > %(after)s
 )

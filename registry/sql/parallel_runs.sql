@@ -72,8 +72,10 @@ SELECT
     count(live_seconds + candidate_seconds) AS timed,
     coalesce(avg(ln(candidate_seconds / live_seconds)), 0) AS log_ratio,
     coalesce(var_samp(ln(candidate_seconds / live_seconds)), 0) AS log_ratio_variance,
-    percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY live_seconds) AS live_seconds,
-    percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY candidate_seconds) AS candidate_seconds
+    percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY live_seconds)
+        FILTER (WHERE candidate_seconds IS NOT NULL) AS live_seconds,
+    percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY candidate_seconds)
+        FILTER (WHERE live_seconds IS NOT NULL) AS candidate_seconds
 FROM compared_requests WHERE run_id = %(run_id)s
 
 -- name: sampling_figures

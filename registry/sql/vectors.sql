@@ -74,7 +74,7 @@ LEFT JOIN quarantine AS quarantined ON quarantined.version = {version}
     AND quarantined.song_id = songs.song_id AND quarantined.content_hash = song_texts.content_hash
 
 -- name: pending_songs
--- Songs beyond a given id, up to another if one is given, that are missing or stale, with the hash that their new vector
+-- Songs beyond a given id, up to another if one is given, or of those named, that are missing or stale, with the hash that their new vector
 -- will carry. Each table is told where to begin, so that a page costs the same wherever it lies.
 SELECT songs.*, song_texts.content_hash, vector.song_id IS NOT NULL AS replaces
 FROM song_texts
@@ -86,6 +86,7 @@ LEFT JOIN quarantine AS quarantined ON quarantined.version = {version} AND quara
 WHERE song_texts.template = {template}
     AND song_texts.song_id > %(after)s
     AND (%(until)s::text IS NULL OR song_texts.song_id <= %(until)s)
+    AND (%(only)s::text[] IS NULL OR song_texts.song_id = ANY (%(only)s))
     AND vector.content_hash IS DISTINCT FROM song_texts.content_hash
     AND quarantined.song_id IS NULL
 ORDER BY song_texts.song_id LIMIT %(limit)s
@@ -141,6 +142,12 @@ WHERE NOT EXISTS (SELECT FROM songs WHERE songs.song_id = vector.song_id)
 DELETE FROM {version_playlists} AS profile
 WHERE NOT EXISTS (SELECT FROM playlists WHERE playlists.playlist_id = profile.playlist_id)
 
+-- name: forget_song
+DELETE FROM {version_songs} WHERE song_id = %(song_id)s
+
+-- name: forget_playlist
+DELETE FROM {version_playlists} WHERE playlist_id = %(playlist_id)s
+
 -- name: pending_playlists
 SELECT playlists.playlist_id, name, description, genre, subgenre, owner, playlists.revision,
     profile.text_hash AS known_hash
@@ -149,6 +156,7 @@ LEFT JOIN {version_playlists} AS profile
     ON profile.playlist_id = playlists.playlist_id AND profile.model_version = {version}
 WHERE playlists.playlist_id > %(after)s
     AND (%(until)s::text IS NULL OR playlists.playlist_id <= %(until)s)
+    AND (%(only)s::text[] IS NULL OR playlists.playlist_id = ANY (%(only)s))
     AND profile.revision IS DISTINCT FROM playlists.revision
 ORDER BY playlists.playlist_id LIMIT %(limit)s
 

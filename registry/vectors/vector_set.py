@@ -16,7 +16,7 @@ from registry.catalogue import song_from_row
 from registry.database import Connection
 from registry.errors import DatabaseError
 from registry.queries import load_queries
-from registry.records import Playlist
+from registry.records import Playlist, Removal
 from registry.vectors.records import (
     Coverage,
     FreshProfile,
@@ -61,10 +61,20 @@ class VectorSet:
             connection.execute(self.query(name))
 
     def pending_songs(
-        self, connection: Connection, *, after: str = "", until: str | None = None, limit: int | None = None
+        self,
+        connection: Connection,
+        *,
+        after: str = "",
+        until: str | None = None,
+        limit: int | None = None,
+        only: Sequence[str] | None = None,
     ) -> list[PendingSong]:
-        """Songs beyond an id, up to another or as many as `limit`, whose vector is missing or stale; by id."""
-        rows = connection.execute(self.query("pending_songs"), {"after": after, "until": until, "limit": limit})
+        """Songs beyond an id, up to another or as many as `limit`, whose vector is missing or stale; by id.
+
+        Args:
+            only: look at the songs of these ids alone.
+        """
+        rows = connection.execute(self.query("pending_songs"), _range(after, until, limit, only))
         return [PendingSong(song_from_row(row), bytes(row["content_hash"]), row["replaces"]) for row in rows]
 
     def write_songs(self, connection: Connection, pending: Sequence[PendingSong], embeddings: Matrix) -> None:
@@ -110,11 +120,28 @@ class VectorSet:
             connection.execute(self.query("bump_profiles"))
         return songs + profiles
 
+    def forget(self, connection: Connection, removal: Removal) -> None:
+        """Delete the vector of a song, or the profile of a playlist, that has left the catalogue."""
+        connection.execute(self.query("forget_song"), {"song_id": removal.song_id})
+        profiles = connection.execute(self.query("forget_playlist"), {"playlist_id": removal.playlist_id}).rowcount
+        if profiles:
+            connection.execute(self.query("bump_profiles"))
+
     def pending_playlists(
-        self, connection: Connection, *, after: str = "", until: str | None = None, limit: int | None = None
+        self,
+        connection: Connection,
+        *,
+        after: str = "",
+        until: str | None = None,
+        limit: int | None = None,
+        only: Sequence[str] | None = None,
     ) -> list[PendingPlaylist]:
-        """Playlists beyond an id, up to another or as many as `limit`, whose profile is missing or stale; by id."""
-        rows = connection.execute(self.query("pending_playlists"), {"after": after, "until": until, "limit": limit})
+        """Playlists beyond an id, up to another or as many as `limit`, whose profile is missing or stale; by id.
+
+        Args:
+            only: look at the playlists of these ids alone.
+        """
+        rows = connection.execute(self.query("pending_playlists"), _range(after, until, limit, only))
         return [_pending_playlist(row) for row in rows]
 
     def write_profiles(self, connection: Connection, profiles: Sequence[FreshProfile]) -> None:
@@ -201,6 +228,10 @@ class VectorSet:
 def list_quarantine(connection: Connection, *, limit: int = 100) -> list[dict[str, Any]]:
     """Songs set aside, of all versions: version, song id, reason and since when; the oldest first."""
     return connection.execute(_SQL["list_quarantine"], {"limit": limit}).fetchall()
+
+
+def _range(after: str, until: str | None, limit: int | None, only: Sequence[str] | None) -> dict[str, Any]:
+    return {"after": after, "until": until, "limit": limit, "only": None if only is None else list(only)}
 
 
 def _pending_playlist(row: dict[str, Any]) -> PendingPlaylist:

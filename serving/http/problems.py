@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from registry.errors import (
     AutosortError,
     BadInput,
+    DatabaseBusy,
     DatabaseUnavailable,
     InferenceFailed,
     ModelUnavailable,
@@ -53,6 +54,7 @@ _STATUS: tuple[tuple[type[AutosortError], int], ...] = (
     (InferenceFailed, 503),
     (ModelUnavailable, 503),
     (DatabaseUnavailable, 503),
+    (DatabaseBusy, 503),
     (NotFound, 404),
     (BadInput, 400),
     (Refused, 409),

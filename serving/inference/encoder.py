@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
+from torch.nn.utils.rnn import pad_sequence
 
 from registry.artifacts import ArtifactStore
 from registry.errors import ArtifactError
 from registry.versions import EmbedderSpec
 from serving.inference.batching import batches_by_tokens
+from serving.inference.unpadded import Unpadded
 from serving.inference.waiting import Matrix, Tokens
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -53,6 +55,7 @@ class Encoder:
         self._model = model.eval()
         # The layers behind the transformer (pooling, normalisation) stay in fp32: a mean of bf16 loses two digits.
         self._model[0].to(TYPES[precision])
+        self._unpadded = Unpadded.of(self._model[0].model)
         self._turn = threading.Lock()
         self._cutting = threading.Lock()
 
@@ -159,20 +162,33 @@ class Encoder:
             return np.asarray(self._pooled(tokens, normalized=False).cpu().numpy(), np.float32)
 
     def _pooled(self, tokens: Sequence[Tokens], *, normalized: bool) -> torch.Tensor:
+        features = self._token_vectors(tokens) if self._unpadded is None else _padded(self._unpadded(tokens))
+        for layer in list(self._model)[1:]:
+            if normalized or not isinstance(layer, Normalize):
+                features = layer(features)
+        return features["sentence_embedding"].float()  # type: ignore[no-any-return]
+
+    def _token_vectors(self, tokens: Sequence[Tokens]) -> dict[str, Any]:
+        """The transformer's output as the library computes it."""
         width = max(len(each) for each in tokens)
         ids = np.full((len(tokens), width), self._model.tokenizer.pad_token_id or 0, np.int64)
         mask = np.zeros_like(ids)
         for row, each in enumerate(tokens):
             ids[row, : len(each)] = each
             mask[row, : len(each)] = 1
-        features: dict[str, Any] = {
-            "input_ids": torch.from_numpy(ids).to(self._model.device),
-            "attention_mask": torch.from_numpy(mask).to(self._model.device),
-        }
-        for layer in self._model:
-            if isinstance(layer, Normalize) and not normalized:
-                continue
-            features = layer(features)
-            if "token_embeddings" in features:
-                features["token_embeddings"] = features["token_embeddings"].float()
-        return features["sentence_embedding"].float()  # type: ignore[no-any-return]
+        features: dict[str, Any] = self._model[0](
+            {
+                "input_ids": torch.from_numpy(ids).to(self._model.device),
+                "attention_mask": torch.from_numpy(mask).to(self._model.device),
+            }
+        )
+        return {**features, "token_embeddings": features["token_embeddings"].float()}
+
+
+def _padded(vectors: Sequence[torch.Tensor]) -> dict[str, Any]:
+    """Token vectors of texts as the layers behind the transformer take them."""
+    mask = [torch.ones(len(each), dtype=torch.int64) for each in vectors]
+    return {
+        "token_embeddings": pad_sequence([each.float() for each in vectors], batch_first=True),
+        "attention_mask": pad_sequence(mask, batch_first=True),
+    }

@@ -33,10 +33,15 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Embedded:
-    """Vectors of texts, shape (n, dimensions), and how many tokens the texts have in all, prompts included."""
+    """Vectors of texts, shape (n, dimensions), and how many tokens the texts have in all, prompts included.
+
+    Attributes:
+        remembered: texts whose vectors were known before.
+    """
 
     vectors: Matrix
     tokens: int
+    remembered: int = 0
 
 
 class _Pooling:
@@ -109,11 +114,46 @@ class ServedEncoder:
             self.cache.keep(prompt, told, computed)
             for row, each in zip(unknown, computed, strict=True):
                 known[row] = each
-            return _together([each for each in known if each is not None], self.spec.dimensions)
+            vectors = [each for each in known if each is not None]
+            return _together(vectors, self.spec.dimensions, remembered=len(texts) - len(told))
 
         return then(self._scheduler.submit(self.encoder, tokens), whole)
 
 
-def _together(known: Sequence[Known], dimensions: int) -> Embedded:
+def as_served(encoder: TextEncoder) -> ServedEncoder:
+    """The encoder of a version that a service holds: those are always served ones."""
+    assert isinstance(encoder, ServedEncoder)  # noqa: S101 - the service makes no others
+    return encoder
+
+
+class ForOneRequest:
+    """A served encoder on behalf of one request, of which it is known afterwards how much the model had to read.
+
+    Attributes:
+        remembered: texts whose vectors were known before.
+    """
+
+    def __init__(self, encoder: ServedEncoder) -> None:
+        self._encoder = encoder
+        self.remembered = 0
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        return self._encoder.spec
+
+    def songs(self, texts: Sequence[str]) -> Matrix:
+        """As of the served encoder."""
+        return self._noted(self._encoder.submit(texts, self.spec.song_prompt).result())
+
+    def playlists(self, texts: Sequence[str]) -> Matrix:
+        """As of the served encoder."""
+        return self._noted(self._encoder.submit(texts, self.spec.playlist_prompt).result())
+
+    def _noted(self, embedded: Embedded) -> Matrix:
+        self.remembered += embedded.remembered
+        return embedded.vectors
+
+
+def _together(known: Sequence[Known], dimensions: int, *, remembered: int) -> Embedded:
     vectors = np.stack([each.vector for each in known]) if known else np.zeros((0, dimensions), np.float32)
-    return Embedded(vectors, sum(each.tokens for each in known))
+    return Embedded(vectors, sum(each.tokens for each in known), remembered)

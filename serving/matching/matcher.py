@@ -105,7 +105,7 @@ def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, to
     nobody: set[str] = set()
     return [
         {
-            "song": _song_json(song),
+            "song": song_json(song),
             "matches": _best(answering, scores, row, recorded.holders.get(song.song_id, nobody), top_k),
         }
         for row, song in enumerate(songs)
@@ -140,5 +140,6 @@ def _match_json(answering: Answering, scores: MatchScores, row: int, column: int
     }
 
 
-def _song_json(song: Song) -> dict[str, Any]:
+def song_json(song: Song) -> dict[str, Any]:
+    """The song as answers name it."""
     return {"song_id": song.song_id, "title": song.title, "artist": song.artist}

@@ -1,20 +1,19 @@
 """The songs of a request and what the database knows of them, read without keeping other requests waiting."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from registry.database import Database
 from registry.records import Song
-from serving.disclosure import unreachable
+from serving.database_threads import DatabaseThreads
 from serving.matching import matcher
+from serving.matching.filling import Candidates, near
 from serving.matching.matcher import Answering, Recorded
+from serving.matching.scoring import PlaylistIndex
 from serving.schemas import SongRequest
 
-_THREADS = 5
-"""Fewer than a `Database` has connections: the slot, the heartbeat and the shadow always find one."""
+_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class RequestedSongs:
 
     def __init__(self, database: Database, reachable: Callable[[], bool]) -> None:
         self._database = database
-        self._reachable = reachable
-        self._threads = ThreadPoolExecutor(_THREADS, "requested-songs")
+        self._threads = DatabaseThreads(reachable, _THREADS, "requested-songs")
 
     async def look_up(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
         """The requested songs; told ones need no database.
@@ -47,22 +45,29 @@ class RequestedSongs:
         """
         if not _song_ids(asked):
             return self.read(answering, asked)
-        self._check_reachable()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, answering, asked)
+        return await self._threads.run(lambda: self.read(answering, asked))
 
     def read(self, answering: Answering, asked: Sequence[SongRequest]) -> Requested:
         """The same in the caller's own thread."""
         if _song_ids(asked):
-            self._check_reachable()  # again: it may have gone while this waited for a thread
+            self._threads.require()
         return read_requested(self._database, answering, asked)
+
+    async def near(self, answering: Answering, index: PlaylistIndex, *, members: bool) -> Candidates:
+        """Songs of the catalogue near one playlist, those that it holds only if asked for.
+
+        Raises:
+            DatabaseUnavailable: the catalogue cannot be reached.
+        """
+        return await self._threads.run(lambda: self._near(answering, index, members=members))
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.shutdown()
+        self._threads.close()
 
-    def _check_reachable(self) -> None:
-        if not self._reachable():
-            raise unreachable()
+    def _near(self, answering: Answering, index: PlaylistIndex, *, members: bool) -> Candidates:
+        with self._database.transaction() as connection:
+            return near(connection, answering, index, members=members)
 
 
 def read_requested(database: Database, answering: Answering, asked: Sequence[SongRequest]) -> Requested:

@@ -79,6 +79,18 @@ class PlaylistIndex:
             semantic_share=np.array(shares, np.float32),
         )
 
+    def only(self, row: int) -> "PlaylistIndex":
+        """The index of one of its playlists."""
+        rows = slice(row, row + 1)
+        return PlaylistIndex(
+            self.playlists[rows],
+            self.types[rows],
+            self.texts[rows],
+            self.centroids[rows],
+            self.acoustics[rows],
+            self.semantic_share[rows],
+        )
+
 
 @dataclass(frozen=True)
 class MatchScores:

@@ -15,7 +15,7 @@ Results = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Answered:
-    """What a version answered, in how many seconds; both None if it failed."""
+    """What a version answered, None if it failed, and in how many seconds, None also if that cannot be compared."""
 
     results: Results | None = None
     seconds: float | None = None

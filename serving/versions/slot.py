@@ -15,6 +15,7 @@ from registry import parallel_runs, pointer, servers, versions
 from registry.database import Connection, Database
 from registry.errors import AutosortError, DatabaseUnavailable, NotFound, Refused
 from registry.parallel_runs import ParallelRun
+from registry.pointer import Pointer
 from registry.stages import SERVABLE
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
@@ -164,6 +165,15 @@ class VersionSlot:
         held = self._warm.find(name) or self._load_pinned(name)
         self._pinned[name] = time.monotonic()
         return replace(held, generation=live.generation if live else 0)
+
+    def registered(self) -> tuple[Pointer, list[ModelVersion]]:
+        """The live pointer and all versions, as the database has them.
+
+        Raises:
+            DatabaseUnavailable: it cannot be asked.
+        """
+        with self._database.transaction() as connection:
+            return pointer.read(connection), versions.list_all(connection)
 
     def _load_pinned(self, name: str) -> Answering:
         if not self.database_reachable:

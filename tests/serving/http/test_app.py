@@ -138,6 +138,67 @@ def test_a_song_of_the_catalogue_is_matched_by_its_id(
         assert sum(match["signals"].values()) == pytest.approx(match["score"], abs=2e-4)
 
 
+@pytest.fixture(scope="module")
+def playlist(small_library: Path) -> tuple[dict[str, Any], set[str]]:
+    """A playlist of the catalogue, and the ids of its songs."""
+    rows: list[dict[str, Any]] = [json.loads(line) for line in small_library.read_text().splitlines()]
+    found = next(row for row in rows if row["kind"] == "playlist")
+    members = [row for row in rows if row["kind"] == "membership" and row["playlist_id"] == found["playlist_id"]]
+    assert len(members) >= 3
+    return found, {row["song_id"] for row in members}
+
+
+def test_a_playlist_is_filled_with_songs_that_it_does_not_hold(
+    client: httpx.Client, playlist: tuple[dict[str, Any], set[str]]
+) -> None:
+    about, members = playlist
+    body = client.post("/match", json={"playlist": {"playlist_id": about["playlist_id"]}, "top_k": 7}).json()
+    assert (body["model_version"], body["generation"]) == ("v1", 1)
+    assert (body["playlist"]["playlist_id"], body["playlist"]["name"]) == (about["playlist_id"], about["name"])
+    assert len(body["songs"]) == 7
+    assert not any(each["already_in"] for each in body["songs"])
+    assert not {each["song"]["song_id"] for each in body["songs"]} & members
+    scores = [each["score"] for each in body["songs"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_song_scores_the_same_whichever_way_it_is_matched(
+    client: httpx.Client, playlist: tuple[dict[str, Any], set[str]]
+) -> None:
+    about, members = playlist
+    asked = {"playlist": {"playlist_id": about["playlist_id"]}, "include_members": True, "top_k": 10}
+    songs = client.post("/match", json=asked).json()["songs"]
+    assert any(each["already_in"] for each in songs)
+    for each in songs:
+        song_id = each["song"]["song_id"]
+        assert each["already_in"] == (song_id in members)
+        found = matched(client, {"song_id": song_id}, top_k=100)["results"][0]["matches"]
+        (same,) = [match for match in found if match["playlist_id"] == about["playlist_id"]]
+        assert same["score"] == pytest.approx(each["score"], abs=2e-4)
+        assert same["signals"] == pytest.approx(each["signals"], abs=2e-4)
+
+
+def test_a_playlist_that_is_told_is_filled_by_its_words(client: httpx.Client, song: dict[str, Any]) -> None:
+    told = {"name": song["title"], "description": song["description"]}
+    body = client.post("/match", json={"playlist": told}).json()
+    assert body["playlist"]["playlist_id"] is None
+    assert song["song_id"] in [each["song"]["song_id"] for each in body["songs"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"playlist": {"playlist_id": "nobody-has-it"}}, 404),
+        ({"playlist": {}}, 422),
+        ({"playlist": {"playlist_id": "a", "name": "b"}}, 422),
+        ({"playlist": {"name": "a"}, "songs": [{"title": "b"}]}, 422),
+        ({"playlist": {"name": "a"}, "interleave": True}, 422),
+    ],
+)
+def test_what_is_no_playlist_is_refused(client: httpx.Client, body: dict[str, Any], status: int) -> None:
+    assert client.post("/match", json=body).status_code == status
+
+
 def test_a_song_that_is_told_as_the_catalogue_has_it_is_matched_alike(
     client: httpx.Client, song: dict[str, Any], known_id: str
 ) -> None:

@@ -117,9 +117,19 @@ def test_what_is_sampled_is_answered_by_both_and_kept(server: Running) -> None:
     assert found.likeness is not None
     assert found.likeness.n == 10  # two songs each
     assert 0 < found.likeness.overlap < 1
-    assert found.speed is not None
-    assert 0.02 < found.speed.ratio < 50
     assert (found.failures.live, found.failures.candidate) == (0, 0)
+
+
+def test_times_are_compared_only_where_both_models_had_to_read(server: Running) -> None:
+    run_id = server.start(sample=1.0)
+    told = [{"title": f"Told {number}", "description": "a song that nobody has asked for yet"} for number in range(3)]
+    for song in (*told, *told, *told):
+        server.client.post("/match", json={"songs": [song]})
+    assert eventually(lambda: server.compared(run_id) == 9)
+    speed = server.findings().speed
+    assert speed is not None
+    assert speed.n == 3
+    assert 0.02 < speed.ratio < 50
 
 
 def test_only_the_sample_is_compared(server: Running) -> None:

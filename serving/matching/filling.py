@@ -1,0 +1,108 @@
+"""Songs of the catalogue for a playlist: matching the other way round, by the same version and the same scores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from registry import catalogue
+from registry.database import Connection
+from registry.errors import NotFound
+from registry.records import Playlist, Song, SongId
+from registry.vectors.records import StoredProfile
+from registry.vectors.search import nearest_songs
+from registry.vectors.vector_set import VectorSet
+from serving.matching.matcher import Answering, song_json
+from serving.matching.scoring import SIGNALS, Matrix, PlaylistIndex, match_songs
+
+_NEAR = 200
+"""Songs near the playlist's text, and as many near its songs, of which the scores then choose."""
+
+_MOST_NEAR = 1_000
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Songs that may belong in a playlist.
+
+    Attributes:
+        index: of that playlist alone.
+        songs: n songs.
+        vectors: theirs, shape (n, dimensions).
+        members: ids of the songs that it holds.
+    """
+
+    index: PlaylistIndex
+    songs: list[Song]
+    vectors: Matrix
+    members: set[str]
+
+
+def known_playlist(answering: Answering, playlist_id: str) -> PlaylistIndex:
+    """An index of one playlist of the catalogue.
+
+    Raises:
+        NotFound: the version does not know it.
+    """
+    rows = [row for row, each in enumerate(answering.index.playlists) if each.playlist_id == playlist_id]
+    if not rows:
+        raise NotFound(
+            "The playlist is not in the catalogue.", "Put it there, or send its name and description instead of its id."
+        )
+    return answering.index.only(rows[0])
+
+
+def told_playlist(answering: Answering, playlist: Playlist, vector: Matrix) -> PlaylistIndex:
+    """An index of one playlist that is known by its words alone.
+
+    Args:
+        vector: of its text, shape (dimensions,).
+    """
+    profile = StoredProfile(playlist, vector, centroid=None, song_count=0, acoustic={})
+    return PlaylistIndex.build([profile], answering.version.spec.matching, len(vector))
+
+
+def near(connection: Connection, answering: Answering, index: PlaylistIndex, *, members: bool) -> Candidates:
+    """Songs near one playlist's text or near its own songs.
+
+    Args:
+        members: whether those that it holds already may be among them.
+    """
+    vectors, (playlist,) = VectorSet(answering.version), index.playlists
+    held = _members(connection, playlist.playlist_id)
+    k = min(_MOST_NEAR, _NEAR + (0 if members else len(held)))
+    found = dict.fromkeys(each for each, _ in nearest_songs(connection, vectors, index.texts[0], k=k))
+    if not np.isnan(index.centroids[0]).any():
+        around = nearest_songs(connection, vectors, index.centroids[0], k=k, like_a_song=True)
+        found |= dict.fromkeys(each for each, _ in around)
+    wanted = [each for each in found if members or each not in held]
+    songs, recorded = catalogue.songs_by_id(connection, wanted), vectors.song_vectors(connection, wanted)
+    known = [each for each in wanted if each in recorded and SongId(each) in songs]
+    rows = np.array([recorded[each] for each in known], np.float32).reshape(len(known), -1)
+    return Candidates(index, [songs[SongId(each)] for each in known], rows, held)
+
+
+def _members(connection: Connection, playlist_id: str) -> set[str]:
+    if "\0" in playlist_id:  # it was told, and Postgres knows no such id
+        return set()
+    return set(catalogue.members_of(connection, [playlist_id]).get(playlist_id, ()))
+
+
+def fill(answering: Answering, candidates: Candidates, *, top_k: int) -> list[dict[str, Any]]:
+    """The best songs for the playlist, best first, with each signal's share of the score."""
+    if not candidates.songs:
+        return []
+    scores = match_songs(candidates.vectors, candidates.songs, candidates.index, answering.version.spec.matching)
+    order = np.argsort(-scores.score[:, 0], kind="stable")[:top_k]
+    return [_match_json(candidates, int(row), scores.score, scores.shares) for row in order]
+
+
+def _match_json(candidates: Candidates, row: int, score: Matrix, shares: Mapping[str, Matrix]) -> dict[str, Any]:
+    song = candidates.songs[row]
+    return {
+        "song": song_json(song),
+        "score": round(float(score[row, 0]), 4),
+        "signals": {signal: round(float(shares[signal][row, 0]), 4) for signal in SIGNALS},
+        "already_in": song.song_id in candidates.members,
+    }
