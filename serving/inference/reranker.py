@@ -19,6 +19,7 @@ from serving.inference.batching import batches_by_tokens
 from serving.inference.encoder import TYPES, batch_tokens_of
 from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
+from serving.inference.unpadded import Unpadded
 from serving.inference.waiting import Matrix, Row, Tokens
 
 Pair = tuple[str, str]
@@ -68,6 +69,9 @@ class Reranker:
             layers = model.named_modules()
             model.set_keep_in_fp32_modules([name for name, each in layers if _is_last(each)])
             model[0].to(TYPES[precision])
+        self._head = _head_of(model)
+        transformer: Any = model[0].model
+        self._unpadded = Unpadded.of(transformer.base_model) if self._head else None
 
     @classmethod
     def open(
@@ -117,6 +121,18 @@ class Reranker:
 
     def forward(self, tokens: Sequence[Tokens]) -> Matrix:
         """Logits of one batch, shape (len(tokens), 1); any number of threads at once."""
+        with torch.inference_mode():
+            logits = self._padded(tokens) if self._unpadded is None else self._quickly(tokens, self._unpadded)
+        return np.asarray(logits.float().reshape(len(tokens), 1).cpu().numpy(), np.float32)
+
+    def _quickly(self, tokens: Sequence[Tokens], unpadded: Unpadded) -> torch.Tensor:
+        ids = [[max(each, ~each) for each in row] for row in tokens]
+        second = [[int(each < 0) for each in row] for row in tokens] if self._told_apart else None
+        logits: torch.Tensor = self._head(unpadded.first(ids, second)[:, None])
+        return logits
+
+    def _padded(self, tokens: Sequence[Tokens]) -> torch.Tensor:
+        """Logits as the library computes them."""
         width = max(map(len, tokens))
         ids = np.full((len(tokens), width), self._tokenizer.pad_token_id or 0, np.int64)
         mask = np.zeros_like(ids)
@@ -127,10 +143,9 @@ class Reranker:
         features = {"input_ids": np.where(second, ~ids, ids), "attention_mask": mask}
         if self._told_apart:
             features["token_type_ids"] = second.astype(np.int64)
-        with torch.inference_mode():
-            placed = {name: torch.from_numpy(each).to(self._model.device) for name, each in features.items()}
-            logits = self._model(placed)["scores"].float().reshape(len(tokens), 1)
-        return np.asarray(logits.cpu().numpy(), np.float32)
+        placed = {name: torch.from_numpy(each).to(self._model.device) for name, each in features.items()}
+        logits: torch.Tensor = self._model(placed)["scores"]
+        return logits
 
     def read(self, pairs: Sequence[Pair]) -> Read:
         """What comes of pairs, computed here and now."""
@@ -153,6 +168,15 @@ class Reranker:
     @property
     def _told_apart(self) -> bool:
         return "token_type_ids" in self._tokenizer.model_input_names
+
+
+def _head_of(model: CrossEncoder) -> Any:  # noqa: ANN401 - modules of the library
+    """What makes a logit of the first token's vector; None where something else comes after the transformer."""
+    whole: Any = model[0].model
+    classifier, pooler = getattr(whole, "classifier", None), getattr(whole.base_model, "pooler", None)
+    if len(model) > 1 or classifier is None:
+        return None
+    return classifier if pooler is None else lambda vectors: classifier(pooler(vectors))
 
 
 def _is_last(module: nn.Module) -> bool:

@@ -84,6 +84,11 @@ def test_scores_are_those_of_the_library(shape: str, request: pytest.FixtureRequ
     raw = both.library.predict(PAIRS, activation_fn=torch.nn.Identity())
     np.testing.assert_allclose(read.logits, raw, atol=1e-4)
 
+    assert both.served._unpadded is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(both.served, "_unpadded", None)  # as on a GPU
+        np.testing.assert_allclose(both.served.read(PAIRS).logits, raw, atol=1e-4)
+
     served = ServedReranker(both.served, scheduler)
     halves = [served.submit(PAIRS[:20]), served.submit(PAIRS[20:])]
     shared = np.concatenate([each.result(20).relevance for each in halves])
