@@ -141,6 +141,28 @@ class Unpadded:
         return seen[0].transpose(0, 1).reshape(count, width)
 
 
+class UnpaddedClassifier:
+    """Numbers of texts, or of pairs of texts, by a classifier of the library, whose weights it shares."""
+
+    def __init__(self, model: Any, encoder: Unpadded) -> None:  # noqa: ANN401 - a model of the library
+        self._encoder = encoder
+        self._head = model.classifier
+        self._pooler = getattr(model.base_model, "pooler", None)
+
+    @classmethod
+    def of(cls, model: Any) -> "UnpaddedClassifier | None":  # noqa: ANN401
+        """The same model without padding; None as for its encoder."""
+        encoder = Unpadded.of(model.base_model)
+        return cls(model, encoder) if encoder else None
+
+    def __call__(self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None = None) -> torch.Tensor:
+        """Logits, shape (len(tokens), labels)."""
+        # Both heads there are look at each text's first token alone.
+        first = torch.stack([vectors[:1] for vectors in self._encoder(tokens, types)])
+        logits: torch.Tensor = self._head(first if self._pooler is None else self._pooler(first))
+        return logits
+
+
 def _joined(attention: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
     """Weights and bias of queries, keys and values in one; the library's own become views of these."""
     parts = (attention.query, attention.key, attention.value)

@@ -6,16 +6,18 @@ import pytest
 import torch
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     DistilBertConfig,
     DistilBertModel,
     RobertaConfig,
     RobertaModel,
     XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
     XLMRobertaModel,
 )
 
-from serving.inference.unpadded import Unpadded
+from serving.inference.unpadded import Unpadded, UnpaddedClassifier
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
@@ -63,6 +65,20 @@ def test_it_gives_the_librarys_vectors(family: str, parts: bool) -> None:
         vectors = made(TEXTS, types)
     for mine, theirs in zip(vectors, expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [BertForSequenceClassification, XLMRobertaForSequenceClassification])
+def test_a_classifier_gives_the_librarys_logits(kind: Any) -> None:
+    torch.manual_seed(2)
+    model = kind(kind.config_class(**SHAPE, pad_token_id=1, num_labels=5)).eval()
+    types = [[place % 2 for place in range(len(text))] for text in TEXTS]
+    made = UnpaddedClassifier.of(model)
+    assert made is not None
+    with torch.inference_mode():
+        logits = made(TEXTS, types)
+        for mine, text, parts in zip(logits, TEXTS, types, strict=True):
+            theirs = model(input_ids=torch.tensor([text]), token_type_ids=torch.tensor([parts])).logits[0]
+            torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
 
 
 def test_the_librarys_own_pass_goes_on_with_the_weights_that_are_shared() -> None:
