@@ -19,7 +19,7 @@ from serving.inference.batching import batches_by_tokens
 from serving.inference.encoder import TYPES, batch_tokens_of
 from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
-from serving.inference.unpadded import Unpadded
+from serving.inference.unpadded import UnpaddedClassifier
 from serving.inference.waiting import Matrix, Row, Tokens
 
 Pair = tuple[str, str]
@@ -69,9 +69,8 @@ class Reranker:
             layers = model.named_modules()
             model.set_keep_in_fp32_modules([name for name, each in layers if _is_last(each)])
             model[0].to(TYPES[precision])
-        self._head = _head_of(model)
         transformer: Any = model[0].model
-        self._unpadded = Unpadded.of(transformer.base_model) if self._head else None
+        self._unpadded = UnpaddedClassifier.of(transformer) if len(model) == 1 else None
 
     @classmethod
     def open(
@@ -125,11 +124,9 @@ class Reranker:
             logits = self._padded(tokens) if self._unpadded is None else self._quickly(tokens, self._unpadded)
         return np.asarray(logits.float().reshape(len(tokens), 1).cpu().numpy(), np.float32)
 
-    def _quickly(self, tokens: Sequence[Tokens], unpadded: Unpadded) -> torch.Tensor:
+    def _quickly(self, tokens: Sequence[Tokens], unpadded: UnpaddedClassifier) -> torch.Tensor:
         ids = [[max(each, ~each) for each in row] for row in tokens]
-        second = [[int(each < 0) for each in row] for row in tokens] if self._told_apart else None
-        logits: torch.Tensor = self._head(unpadded.first(ids, second)[:, None])
-        return logits
+        return unpadded(ids, [[int(each < 0) for each in row] for row in tokens])
 
     def _padded(self, tokens: Sequence[Tokens]) -> torch.Tensor:
         """Logits as the library computes them."""
@@ -168,15 +165,6 @@ class Reranker:
     @property
     def _told_apart(self) -> bool:
         return "token_type_ids" in self._tokenizer.model_input_names
-
-
-def _head_of(model: CrossEncoder) -> Any:  # noqa: ANN401 - modules of the library
-    """What makes a logit of the first token's vector; None where something else comes after the transformer."""
-    whole: Any = model[0].model
-    classifier, pooler = getattr(whole, "classifier", None), getattr(whole.base_model, "pooler", None)
-    if len(model) > 1 or classifier is None:
-        return None
-    return classifier if pooler is None else lambda vectors: classifier(pooler(vectors))
 
 
 def _is_last(module: nn.Module) -> bool:

@@ -157,8 +157,7 @@ class UnpaddedClassifier:
 
     def __call__(self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None = None) -> torch.Tensor:
         """Logits, shape (len(tokens), labels)."""
-        # Both heads there are look at each text's first token alone.
-        first = torch.stack([vectors[:1] for vectors in self._encoder(tokens, types)])
+        first = self._encoder.first(tokens, types)[:, None]  # both heads there are look at that alone
         logits: torch.Tensor = self._head(first if self._pooler is None else self._pooler(first))
         return logits
 
