@@ -102,3 +102,14 @@ def test_one_that_would_give_something_else_is_left_to_the_library(caplog: pytes
     model.config.pad_token_id = 5  # positions would begin elsewhere
     assert Unpadded.of(model) is None
     assert "library's own" in caplog.text
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
+@pytest.mark.parametrize("parts", [False, True])
+def test_the_first_tokens_vectors_are_the_same_without_the_others(family: str, parts: bool) -> None:
+    made = Unpadded.of(model_of(family))
+    assert made is not None
+    types = [[place % 2 for place in range(len(text))] for text in TEXTS] if parts else None
+    with torch.inference_mode():
+        expected = torch.stack([each[0] for each in made(TEXTS, types)])
+        torch.testing.assert_close(made.first(TEXTS, types), expected, atol=1e-5, rtol=1e-5)
