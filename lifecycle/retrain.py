@@ -175,6 +175,7 @@ def _register(
         matching=calibrated_matching(sample, vectors),
         training=training,
         reranker=_stored_reranker(workspace, base, trained),
+        emotions=base.spec.emotions or store_emotions(embedder.base_model, workspace.artifacts, read_settings()),
     )
     with workspace.database.transaction() as connection:
         version = versions.register(connection, spec, recipe=recipe, actor=actor())
