@@ -15,6 +15,7 @@ Every message gives the fact, the value and the next step, because it is read at
     ├── TrainingError           a training whose outcome must not be used
     ├── EncoderBroken           a model that runs but embeds nothing
     ├── InferenceFailed         a model that failed on these texts, or did not come back from them
+    ├── ModelUnavailable        a part of a version that it can do without, and now has to
     ├── Overloaded              a service that has as much to do as it can within its time
     ├── ArtifactError           an artifact that is missing or must not be loaded
     │   ├── DigestMismatch      its bytes are not the registered ones
@@ -93,6 +94,10 @@ class EncoderBroken(AutosortError):
 
 
 class InferenceFailed(AutosortError):
+    pass
+
+
+class ModelUnavailable(AutosortError):
     pass
 
 

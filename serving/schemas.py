@@ -64,15 +64,22 @@ class MatchRequest(BaseModel):
     """Songs to find playlists for.
 
     With `interleave`, during a parallel run, the live version's playlists and the candidate's come by turns: feedback
-    on them then tells which of the two is preferred.
+    on them then tells which of the two is preferred. With `rerank` the version's reranker, if it has one, orders the
+    first 20 playlists of each song anew.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)]
     top_k: Annotated[int, Field(ge=1, le=100)] = 5
-    rerank: Literal[False] = False
+    rerank: bool = False
     interleave: bool = False
+
+    @model_validator(mode="after")
+    def _is_one_of_the_two(self) -> Self:
+        if self.rerank and self.interleave:
+            raise ValueError("rerank and interleave exclude each other: what is compared is not reranked")
+        return self
 
 
 class MatchedSong(BaseModel):
@@ -86,6 +93,7 @@ class MatchedSong(BaseModel):
 class Match(BaseModel):
     """A playlist; `signals` are each signal's share of the score and add up to it.
 
+    `relevance` is what the reranker says of it, from 0 to 1, if it has read it.
     `model_version` is who put it there, in an interleaved answer, where scores of two versions cannot be compared.
     """
 
@@ -95,13 +103,16 @@ class Match(BaseModel):
     score: float
     signals: dict[str, float]
     already_in: bool
+    relevance: float | None = None
     model_version: str | None = None
 
 
 class MatchResult(BaseModel):
-    """A song's playlists, best first."""
+    """A song's playlists, best first; if they were to be reranked, whether they are, and if not why."""
 
     song: MatchedSong
+    reranked: bool | None = None
+    reason: Literal["deadline", "unavailable", "overloaded", "failed"] | None = None
     matches: list[Match]
 
 

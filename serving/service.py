@@ -13,8 +13,10 @@ from registry.database import Database
 from registry.settings import RegistrySettings
 from registry.versions import EmbedderSpec, ModelVersion
 from serving.inference.encoder import Encoder
-from serving.inference.loading import load_encoder
+from serving.inference.lazily import Lazily
+from serving.inference.loading import load_encoder, load_reranker
 from serving.inference.precision import chosen_device
+from serving.inference.reranker import PairReader, ServedReranker
 from serving.inference.scheduler import Scheduler
 from serving.inference.served import ServedEncoder
 from serving.matching.requested import RequestedSongs
@@ -44,18 +46,20 @@ class Service:
         device = chosen_device(settings.device)
         self.scheduler = Scheduler.for_device(device)
         self._load = partial(load_encoder, database, artifacts, settings)
+        self._load_reranker = partial(load_reranker, database, artifacts, settings)
         self.slot = VersionSlot(
             database,
             lambda spec: ServedEncoder(_in_a_thread_of_its_own(self._load, spec), self.scheduler),
             poll_seconds=settings.poll_seconds,
             on_change=self.heartbeat.changed,
             can_hold=lambda version: _has_room(artifacts, version),
+            reranker_of=self._reranker_of,
         )
         self.requested = RequestedSongs(database, lambda: self.slot.database_reachable)
         self.comparisons = ComparisonLog(database, self.heartbeat.server)
         candidate = CandidateProcess(registry, settings, torch.get_num_threads())
         self.shadow = Shadow(candidate, self.comparisons, self.traffic)
-        self.matching = LiveMatching(self.requested, self.shadow, self.comparisons)
+        self.matching = LiveMatching(self.requested, self.shadow, self.comparisons, settings.rerank_seconds)
 
     def __enter__(self) -> Self:
         self.scheduler.start()
@@ -71,9 +75,23 @@ class Service:
         self.scheduler.stop()
         self.heartbeat.stop()
 
+    def _reranker_of(self, version: ModelVersion) -> Lazily[PairReader] | None:
+        """A version's reranker, which begins to be loaded now: whoever asks for it first should not find it missing."""
+        spec, template = version.spec.reranker, version.spec.text_template
+        if spec is None:
+            return None
+        reranker: Lazily[PairReader] = Lazily(
+            f"The reranker of {version.version}",
+            lambda: ServedReranker(self._load_reranker(spec, template), self.scheduler),
+        )
+        reranker.begin()
+        return reranker
+
 
 def _has_room(artifacts: ArtifactStore, version: ModelVersion) -> bool:
-    needed = artifacts.size(version.spec.embedder.artifact) * _MEMORY_FOR_EACH_BYTE
+    reranker = version.spec.reranker
+    held = [version.spec.embedder.artifact, *([reranker.artifact] if reranker else [])]
+    needed = sum(map(artifacts.size, held)) * _MEMORY_FOR_EACH_BYTE
     return bool(psutil.virtual_memory().available - needed > _MEMORY_LEFT)
 
 

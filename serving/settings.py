@@ -14,6 +14,7 @@ class ServingSettings(BaseSettings):
         poll_seconds: how often the live pointer is looked at (`AUTOSORT_POLL_SECONDS`).
         precision: that models compute in: "fp32", "bf16", "fp16", or "auto" for the fastest one that gives the same
             answers on this device (`AUTOSORT_PRECISION`).
+        rerank_seconds: that a request for matches waits for its reranking (`AUTOSORT_RERANK_SECONDS`).
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
@@ -21,3 +22,4 @@ class ServingSettings(BaseSettings):
     device: str | None = None
     poll_seconds: float = Field(default=0.25, gt=0, le=60)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    rerank_seconds: float = Field(default=0.5, gt=0, le=60)

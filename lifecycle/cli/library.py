@@ -35,6 +35,7 @@ def match(
     file: Annotated[Path | None, typer.Option("--file", help="A file with one song a line.")] = None,
     version: Annotated[str | None, typer.Option(help="Match with this version instead of the live one.")] = None,
     top: Annotated[int, typer.Option(min=1, max=100, help="Playlists a song.")] = 5,
+    rerank: Annotated[bool, typer.Option("--rerank", help="Have the version's reranker order the first 20.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find the playlists that songs belong in, with each signal's share of the score."""
@@ -45,7 +46,7 @@ def match(
         queries = [*(songs or []), *_lines(file)]
         if not queries:
             raise typer.BadParameter("name a song, or give --file")
-        document = match_queries(workspace, queries, version=version, top_k=top)
+        document = match_queries(workspace, queries, version=version, top_k=top, rerank=rerank)
         output.show(document, lambda console: print_matches(console, document))
 
 

@@ -17,9 +17,14 @@ from registry.versions import EmbedderSpec
 from serving.inference.batching import batches_by_tokens
 from serving.inference.waiting import Matrix, Tokens
 
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CPU_BATCH_TOKENS = 1_024
 _GPU_BATCH_TOKENS = 65_536
+
+
+def batch_tokens_of(device: str) -> int:
+    """Padded tokens of a batch that keep a kind of device busy and its memory small."""
+    return _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,12 @@ class Encoder:
         self.spec = spec
         self.precision = precision
         self.device: str = model.device.type
-        self.batch_tokens = _CPU_BATCH_TOKENS if self.device == "cpu" else _GPU_BATCH_TOKENS
+        self.batch_tokens = batch_tokens_of(self.device)
         self._model = model.eval()
         # The layers behind the transformer (pooling, normalisation) stay in fp32: a mean of bf16 loses two digits.
-        self._model[0].to(_TYPES[precision])
+        self._model[0].to(TYPES[precision])
         self._turn = threading.Lock()
+        self._cutting = threading.Lock()
 
     @classmethod
     def load(
@@ -110,21 +116,23 @@ class Encoder:
     def tokenize(self, texts: Sequence[str], prompt: str = "") -> list[list[int]]:
         """Token ids of texts with a prompt before each, cut to the version's longest, not padded."""
         told = [prompt + text for text in texts]
-        found: list[list[int]] = self._model.tokenizer(told, truncation=True, max_length=self.spec.max_length)[
-            "input_ids"
-        ]
+        with self._cutting:  # where to cut is set in the tokenizer itself, which threads share
+            found: list[list[int]] = self._model.tokenizer(told, truncation=True, max_length=self.spec.max_length)[
+                "input_ids"
+            ]
         return found
 
     def pieces(self, texts: Sequence[str], prompt: str = "", *, special: bool = True) -> list[list[Piece]]:
         """The tokens of texts with a prompt before each, none cut off; "special" are those that the model adds."""
         told = [prompt + text for text in texts]
-        found = self._model.tokenizer(
-            told,
-            add_special_tokens=special,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            verbose=False,
-        )
+        with self._cutting:
+            found = self._model.tokenizer(
+                told,
+                add_special_tokens=special,
+                return_offsets_mapping=True,
+                return_special_tokens_mask=True,
+                verbose=False,
+            )
         columns = zip(found["input_ids"], found["special_tokens_mask"], found["offset_mapping"], strict=True)
         return [
             [

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,19 @@ TRIAL_TEXTS = 64
 LEAST_COSINE = 0.998
 """Between a text's vectors in both precisions: below that a precision is not used, however fast."""
 
-_LEAST_SPEEDUP = 1.1
+LEAST_SPEEDUP = 1.1
 _NEIGHBOURS = 5
 _LEAST_OVERLAP = 0.95
+
+Model = TypeVar("Model")
+
+
+class Trial(Protocol):
+    """What came of trying a precision against fp32; as text, for the log."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is worth having: faster, and the same answers."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,10 @@ class PrecisionTrial:
     @property
     def holds(self) -> bool:
         """Whether it is worth having: faster, the same vectors, the same ranks."""
-        return self.speedup >= _LEAST_SPEEDUP and self.cosine >= LEAST_COSINE and self.overlap >= _LEAST_OVERLAP
+        return self.speedup >= LEAST_SPEEDUP and self.cosine >= LEAST_COSINE and self.overlap >= _LEAST_OVERLAP
+
+    def __str__(self) -> str:
+        return f"{self.precision} is {self.speedup:.2f} times as fast as fp32, least cosine {self.cosine:.5f}"
 
 
 def chosen_device(wanted: str | None) -> str:
@@ -64,12 +78,21 @@ def offered_precision(device: str) -> str:
 
 
 def settle_precision(load: Callable[[str], Encoder], device: str, wanted: str, texts: Sequence[str]) -> Encoder:
-    """The model in the precision that is wanted.
+    """The encoder in the precision that is wanted.
 
     Args:
         load: loads the model in a precision.
         wanted: "auto" is the fastest that the device offers, if a trial shows that it holds.
         texts: such as will be embedded; a few are enough.
+    """
+    return settle(load, device, wanted, lambda exact, fast: try_precision(exact, fast, texts))
+
+
+def settle(load: Callable[[str], Model], device: str, wanted: str, compare: Callable[[Model, Model], Trial]) -> Model:
+    """The same of any model.
+
+    Args:
+        compare: tries the model in fp32 and in another precision.
     """
     if wanted != "auto":
         return load(wanted)
@@ -77,14 +100,8 @@ def settle_precision(load: Callable[[str], Encoder], device: str, wanted: str, t
     if offered == "fp32":
         return exact
     fast = load(offered)
-    trial = try_precision(exact, fast, texts)
-    _log.info(
-        "%s %s: %.2f times as fast as fp32, least cosine %.5f",
-        trial.precision,
-        "is used" if trial.holds else "is not used",
-        trial.speedup,
-        trial.cosine,
-    )
+    trial = compare(exact, fast)
+    _log.info("%s: %s", trial, "used" if trial.holds else "not used")
     return fast if trial.holds else exact
 
 

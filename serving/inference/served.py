@@ -1,6 +1,6 @@
 """An encoder as requests use it: its cache asked first, its forward passes shared with other requests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +10,7 @@ import numpy as np
 from registry.versions import EmbedderSpec
 from serving.inference.cache import Known, VectorCache
 from serving.inference.encoder import Encoder
+from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
 from serving.inference.waiting import Matrix
 
@@ -89,7 +90,7 @@ class ServedEncoder:
         """
         tokens = self.encoder.tokenize(texts, prompt)
         size = sum(map(len, tokens))
-        return _then(self._scheduler.submit(self._pooling, tokens), lambda rows: Embedded(rows, size))
+        return then(self._scheduler.submit(self._pooling, tokens), lambda rows: Embedded(rows, size))
 
     def submit(self, texts: Sequence[str], prompt: str = "") -> "Future[Embedded]":
         """The same, without waiting, of texts that have a prompt before each.
@@ -110,27 +111,9 @@ class ServedEncoder:
                 known[row] = each
             return _together([each for each in known if each is not None], self.spec.dimensions)
 
-        return _then(self._scheduler.submit(self.encoder, tokens), whole)
+        return then(self._scheduler.submit(self.encoder, tokens), whole)
 
 
 def _together(known: Sequence[Known], dimensions: int) -> Embedded:
     vectors = np.stack([each.vector for each in known]) if known else np.zeros((0, dimensions), np.float32)
     return Embedded(vectors, sum(each.tokens for each in known))
-
-
-def _then(future: "Future[Matrix]", change: Callable[[Matrix], Embedded]) -> "Future[Embedded]":
-    """A future with what a change makes of another's result; to cancel it is to cancel that one."""
-    changed: Future[Embedded] = Future()
-
-    def pass_on(done: "Future[Matrix]") -> None:
-        if done.cancelled() or not changed.set_running_or_notify_cancel():
-            return
-        error = done.exception()
-        if error is not None:
-            changed.set_exception(error)
-        else:
-            changed.set_result(change(done.result()))
-
-    future.add_done_callback(pass_on)
-    changed.add_done_callback(lambda done: future.cancel() if done.cancelled() else None)
-    return changed

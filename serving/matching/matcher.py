@@ -16,6 +16,8 @@ from registry.versions import ModelVersion
 from serving.matching.scoring import SIGNALS, MatchScores, Matrix, PlaylistIndex, match_songs
 
 if TYPE_CHECKING:
+    from serving.inference.lazily import Lazily
+    from serving.inference.reranker import PairReader
     from serving.inference.served import TextEncoder
 
 
@@ -27,6 +29,7 @@ class Answering:
         generation: of the live pointer when this was made.
         encoder: gives the version's encoder, loading it if need be.
         profiles_revision: of the playlists in the index.
+        reranker: the version's reranker; None if it was made without one, or nobody is to ask for it.
     """
 
     generation: int
@@ -34,10 +37,16 @@ class Answering:
     encoder: "Callable[[], TextEncoder]"
     index: PlaylistIndex
     profiles_revision: int
+    reranker: "Lazily[PairReader] | None" = None
 
     @classmethod
     def load(
-        cls, connection: Connection, version: ModelVersion, generation: int, encoder: "Callable[[], TextEncoder]"
+        cls,
+        connection: Connection,
+        version: ModelVersion,
+        generation: int,
+        encoder: "Callable[[], TextEncoder]",
+        reranker: "Lazily[PairReader] | None" = None,
     ) -> "Answering":
         """Read a version's playlists from the database.
 
@@ -52,7 +61,7 @@ class Answering:
                 f"Run `autosort reembed {version.version}`.",
             )
         index = PlaylistIndex.build(vectors.profiles(connection), version.spec.matching, vectors.dimensions)
-        return cls(generation, version, encoder, index, state.profiles_revision)
+        return cls(generation, version, encoder, index, state.profiles_revision, reranker)
 
 
 def resolve_songs(connection: Connection, song_ids: Sequence[str]) -> list[Song]:

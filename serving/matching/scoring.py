@@ -12,6 +12,7 @@ weight.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,11 @@ class PlaylistIndex:
     centroids: Matrix
     acoustics: Matrix
     semantic_share: Matrix
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The row of each playlist, by its id."""
+        return {playlist.playlist_id: row for row, playlist in enumerate(self.playlists)}
 
     @classmethod
     def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec, dimensions: int) -> "PlaylistIndex":

@@ -13,6 +13,7 @@ from registry.parallel_runs import ParallelRun, SampledRequests
 from serving.matching import matcher
 from serving.matching.matcher import Answering
 from serving.matching.requested import Requested, RequestedSongs
+from serving.matching.reranking import RERANKED, rerank, reranker_of
 from serving.parallel.compared import Answered, Drafted, compare, ranking_of
 from serving.parallel.comparison_log import ComparisonLog
 from serving.parallel.rankings import DEPTH, team_draft
@@ -42,22 +43,33 @@ class Asked:
 
 
 class LiveMatching:
-    """Matches requested songs, and has a sample of the requests compared."""
+    """Matches requested songs, and has a sample of the requests compared: always as they are before any reranking.
 
-    def __init__(self, requested: RequestedSongs, shadow: Shadow, log: ComparisonLog) -> None:
+    Args:
+        rerank_seconds: that a request waits for its reranking.
+    """
+
+    def __init__(self, requested: RequestedSongs, shadow: Shadow, log: ComparisonLog, rerank_seconds: float) -> None:
         self._requested = requested
         self._shadow = shadow
         self._comparisons = log
+        self._rerank_seconds = rerank_seconds
         self._chance = random.Random()  # noqa: S311 - a draft, no secret
 
     def answer(self, asked: Asked) -> dict[str, Any]:
-        """The response's body."""
+        """The response's body.
+
+        Raises:
+            Refused: it is to be reranked, and the version has no reranker.
+        """
+        if asked.body.rerank:
+            reranker_of(asked.answering)
         beside = asked.beside
         if beside and asked.body.interleave:
             return self._interleaved(asked, *beside)
         chosen = beside if beside and self._shadow.chooses(beside[0]) else None
         try:
-            answered = _match(asked.answering, asked.requested, asked.body.top_k)
+            answered = _match(asked.answering, asked.requested, max(asked.body.top_k, asked.body.rerank * RERANKED))
         except Overloaded:  # says nothing of the version
             if chosen:
                 self._comparisons.count(chosen[0].run_id, SampledRequests(dropped=1))
@@ -66,7 +78,10 @@ class LiveMatching:
             self._offer(asked, chosen, Answered())
             raise
         self._offer(asked, chosen, answered)
-        return _body(asked, [_first(result, asked.body.top_k) for result in answered.results or ()])
+        results = answered.results or ()
+        if asked.body.rerank:
+            results = rerank(asked.answering, asked.requested.songs, results, seconds=self._rerank_seconds)
+        return _body(asked, [_first(result, asked.body.top_k) for result in results])
 
     def _offer(self, asked: Asked, beside: tuple[ParallelRun, Answering] | None, answered: Answered) -> None:
         if beside:

@@ -21,7 +21,7 @@ from registry.versions import ModelVersion
 from serving.disclosure import disclosed, unreachable
 from serving.matching.matcher import Answering
 from serving.versions.preparation import Preparation, Wanted
-from serving.versions.warm_versions import LoadEncoder, WarmVersions
+from serving.versions.warm_versions import LoadEncoder, RerankerOf, WarmVersions
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class VersionSlot:
         load_encoder: loads the encoder of a version, or raises.
         on_change: told when what this server answers with, or holds ready, has changed.
         can_hold: whether there is memory for one more version, beside the live one.
+        reranker_of: gives a version's reranker, if it has one.
     """
 
     def __init__(
@@ -73,11 +74,12 @@ class VersionSlot:
         poll_seconds: float,
         on_change: Callable[[], None] = lambda: None,
         can_hold: Callable[[ModelVersion], bool] = lambda _: True,
+        reranker_of: RerankerOf = lambda _: None,
     ) -> None:
         self._database = database
         self._poll_seconds = poll_seconds
         self._on_change = on_change
-        self._warm = WarmVersions(database, load_encoder)
+        self._warm = WarmVersions(database, load_encoder, reranker_of)
         self._preparation = Preparation(self._warm, can_hold, on_change)
         self._pinned: dict[str, float] = {}
         self._standing = Standing()

@@ -7,18 +7,23 @@ from functools import partial
 
 from registry.database import Database
 from registry.versions import EmbedderSpec, ModelVersion
+from serving.inference.lazily import Lazily
+from serving.inference.reranker import PairReader
 from serving.inference.served import TextEncoder
 from serving.matching.matcher import Answering
 
 LoadEncoder = Callable[[EmbedderSpec], TextEncoder]
+RerankerOf = Callable[[ModelVersion], "Lazily[PairReader] | None"]
+"""Gives a version's reranker, which need not be loaded yet; None for a version without one."""
 
 
 class WarmVersions:
     """Each version's encoder and playlists. Threads may share it; of two that want the same version one loads it."""
 
-    def __init__(self, database: Database, load_encoder: LoadEncoder) -> None:
+    def __init__(self, database: Database, load_encoder: LoadEncoder, reranker_of: RerankerOf = lambda _: None) -> None:
         self._database = database
         self._load_encoder = load_encoder
+        self._reranker_of = reranker_of
         self._held: dict[str, Answering] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -48,8 +53,9 @@ class WarmVersions:
             if held is None or held.profiles_revision != profiles_revision:
                 # Bound to the encoder itself: an answer keeps it alive to its end, whatever is dropped here meanwhile.
                 encoder = held.encoder if held else partial(_same, self._encoder(version))
+                reranker = held.reranker if held else self._reranker_of(version)
                 with self._database.transaction() as connection:
-                    held = Answering.load(connection, version, 0, encoder)
+                    held = Answering.load(connection, version, 0, encoder, reranker)
                 self._held[version.version] = held
             return held
 
