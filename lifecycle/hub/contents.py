@@ -94,7 +94,9 @@ def _model_files(folder: Path) -> dict[str, Path]:
 
 def _manifest(version: ModelVersion, files: Mapping[str, Content]) -> dict[str, Any]:
     specification = version.spec.model_dump(mode="json", exclude={"training"})
-    specification["embedder"]["base_revision"] = public_revision(version.spec.embedder.base_revision)
+    for name in ("embedder", "emotions"):
+        if specification[name]:
+            specification[name]["base_revision"] = public_revision(specification[name]["base_revision"])
     return {
         "version": version.version,
         **artifacts_of(version),

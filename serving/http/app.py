@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
 from registry.settings import RegistrySettings
-from serving.http import health, matches, openai, rerank, tei
+from serving.http import emotions, health, matches, openai, rerank, tei
 from serving.http.answering import AnsweringMiddleware
 from serving.http.limits import BodyLimit
 from serving.http.problems import install_error_handlers
@@ -39,6 +39,6 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
     app.add_middleware(BodyLimit)
     app.add_middleware(AnsweringMiddleware)
     install_error_handlers(app)
-    for router in (matches.router, health.router, tei.router, openai.router, rerank.router):
+    for router in (matches.router, health.router, tei.router, openai.router, rerank.router, emotions.router):
         app.include_router(router)
     return app

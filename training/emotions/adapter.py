@@ -27,7 +27,9 @@ _TOKENIZER = ("special_tokens_map.json", "tokenizer.json", "tokenizer_config.jso
 def save_adapter(folder: Path, tensors: Tensors, facts: dict[str, Any]) -> None:
     """Write an adapter and what is known of it into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(each, np.float16) for name, each in sorted(tensors.items())}, folder / WEIGHTS)
+    save_file(
+        {name: np.ascontiguousarray(each, np.float16) for name, each in sorted(tensors.items())}, folder / WEIGHTS
+    )
     (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 

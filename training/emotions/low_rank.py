@@ -26,14 +26,15 @@ class _Adapted(nn.Module):
 
 
 def adapt(model: BertForSequenceClassification, rank: int) -> None:
-    """Leave of a classifier only adapters, one on each linear layer of its encoder, the pooler and the head to train."""
+    """Leave to train: adapters, one on each linear layer of a classifier's encoder, its pooler and its head."""
     model.requires_grad_(requires_grad=False)
     for name, layer in list(model.bert.encoder.named_modules()):
         if isinstance(layer, nn.Linear):
             parent, _, own = name.rpartition(".")
             setattr(model.bert.encoder.get_submodule(parent), own, _Adapted(layer, rank))
-    model.bert.pooler.requires_grad_(requires_grad=True)
-    model.classifier.requires_grad_(requires_grad=True)
+    for whole in (model.bert.pooler, model.classifier):
+        assert whole is not None  # noqa: S101 - a classifier has both
+        whole.requires_grad_(requires_grad=True)
 
 
 def trained_tensors(model: BertForSequenceClassification) -> dict[str, nn.Parameter]:

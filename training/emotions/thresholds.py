@@ -1,7 +1,7 @@
 """From which score on a label holds, and how well it is then found.
 
-Thresholds that maximise F1, each label's own, as Lipton, Elkan and Naryanaswamy, "Optimal thresholding of classifiers to
-maximize F1 measure" (2014), which also warns of what is done about here: the best threshold of a rare label is chance.
+Thresholds that maximise F1, each label's own: Lipton, Elkan and Naryanaswamy, "Optimal thresholding of classifiers to
+maximize F1 measure" (2014), which also warns that the best threshold of a rare label is chance.
 """
 
 from dataclasses import dataclass
