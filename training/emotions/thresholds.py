@@ -24,6 +24,9 @@ _SHRINKAGE = 10
 """Texts with a label at which its own threshold counts as much as the common one."""
 
 
+_TIE = 1e-9
+
+
 @dataclass(frozen=True)
 class Quality:
     """How well labels are found: of each its precision, recall, F1, texts that have it, and share of texts said to."""
@@ -60,8 +63,8 @@ def fit_thresholds(scores: Scores, labels: Labelled) -> Figures:
         scores: sigmoid scores, shape (texts, labels), of texts that were not trained on.
     """
     f1 = _f1_on_grid(_log_odds(scores), labels)
-    common = _GRID[f1.mean(0).argmax()]
-    own = _GRID[np.array([_smooth(row).argmax() for row in f1])]
+    common = _best(f1.mean(0))
+    own = np.array([_best(_smooth(row)) for row in f1])
     support = labels.sum(0)
     odds = (support * own + _SHRINKAGE * common) / (support + _SHRINKAGE)
     return np.asarray(1 / (1 + np.exp(-odds)), np.float64)
@@ -72,6 +75,12 @@ def _f1_on_grid(odds: Figures, labels: Labelled) -> Figures:
     said = odds.T[:, None, :] >= _GRID[None, :, None]
     right = (said & labels.T[:, None, :]).sum(2)
     return np.asarray(2 * right / np.maximum(said.sum(2) + labels.sum(0)[:, None], 1), np.float64)
+
+
+def _best(f1: Figures) -> float:
+    """The threshold with the highest F1; of several in a row, the middle one."""
+    best = np.flatnonzero(f1 >= f1.max() - _TIE)
+    return float(_GRID[best[len(best) // 2]])
 
 
 def _log_odds(scores: Scores) -> Figures:
