@@ -6,33 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.emotion_texts import PHRASES, write_emotion_texts
 from tests.support.small_classifiers import small_encoder
 from training.emotions.adapter import merge_adapter
 from training.emotions.fine_tune import EmotionTraining, TrainedEmotions, score, train_emotions
 from training.emotions.thresholds import Quality
 
-PHRASES = {
-    "gratitude": "thank you so much for {}",
-    "anger": "I am furious about {}",
-    "fear": "{} frightens me to death",
-}
-THINGS = ("the harbour", "this song", "the long winter", "your letter", "the bus at six", "that window", "the choir")
 RECIPE = EmotionTraining(epochs=16, learning_rate=0.005, rank=4, batch_size=16)
-
-
-def write_data(folder: Path) -> Path:
-    """Texts in which a phrase tells the label."""
-    folder.mkdir(exist_ok=True)
-    (folder / "labels.txt").write_text("\n".join(PHRASES))
-    for name, repeats in (("train", 12), ("dev", 2)):
-        rows = [
-            f"{phrase.format(thing)} {'again ' * number}\t{label}\t{name}{label}{thing}{number}"
-            for number in range(repeats)
-            for thing in THINGS
-            for label, phrase in enumerate(PHRASES.values())
-        ]
-        (folder / f"{name}.tsv").write_text("\n".join(rows))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +22,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data"))
+    return write_emotion_texts(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
