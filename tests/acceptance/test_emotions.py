@@ -18,12 +18,5 @@ def test_an_emotion_model_is_trained_by_a_command(autosort: CommandLine, tmp_pat
     assert load_file(tmp_path / "made" / "adapter.safetensors")["classifier.weight"].shape == (3, 384)
 
 
-def test_data_that_is_not_there_is_named(autosort: CommandLine, tmp_path: Path) -> None:
-    failed = autosort.run("train-emotions", str(tmp_path), "--out", str(tmp_path / "made"), code=1).document
-    assert failed["error"] == "BadInput"
-    assert "labels.txt cannot be read" in failed["message"]
-    assert not (tmp_path / "made").exists()
-
-
 def test_nothing_live_predicts_no_emotions(autosort: CommandLine) -> None:
     assert autosort.run("emotions", code=1).document["error"] == "Refused"
