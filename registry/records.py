@@ -15,6 +15,9 @@ SongId = NewType("SongId", str)
 PlaylistId = NewType("PlaylistId", str)
 
 
+_LEAST = 2.0**-126
+
+
 def storable(text: str) -> str:
     """Refuse what a UTF-8 Postgres cannot store: NUL characters and lone surrogates."""
     if "\x00" in text:
@@ -24,12 +27,17 @@ def storable(text: str) -> str:
     return text
 
 
+def storable_number(value: float) -> float:
+    """Take for 0 what is nearer to it than any number that a `real` of Postgres can hold."""
+    return 0.0 if abs(value) < _LEAST else value
+
+
 def zero_is_unknown(value: object) -> object:
     """Read 0, as a number or as text, as unknown: Spotify writes it for what it could not measure."""
     if not isinstance(value, int | float | str) or isinstance(value, bool):
         return value
     try:
-        return None if float(value) == 0 else value
+        return None if abs(float(value)) < _LEAST else value
     except (ValueError, OverflowError):
         return value
 
@@ -43,7 +51,7 @@ Line = Annotated[
 Prose = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), AfterValidator(storable)
 ]
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), AfterValidator(storable_number)]
 ReleaseDate = Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
 Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -78,9 +86,9 @@ class AudioFeatures(Record):
 
     danceability: Share | None = None
     energy: Share | None = None
-    key: Annotated[float, Field(ge=-1, le=11)] | None = None
-    loudness: Annotated[float, Field(ge=-100, le=20)] | None = None
-    mode: Annotated[float, Field(ge=0, le=1)] | None = None
+    key: Annotated[float, Field(ge=-1, le=11), AfterValidator(storable_number)] | None = None
+    loudness: Annotated[float, Field(ge=-100, le=20), AfterValidator(storable_number)] | None = None
+    mode: Annotated[float, Field(ge=0, le=1), AfterValidator(storable_number)] | None = None
     speechiness: Share | None = None
     acousticness: Share | None = None
     instrumentalness: Share | None = None

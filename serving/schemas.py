@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 from registry.records import AudioFeatures, Identifier, Line, Milliseconds, Playlist, Prose, ReleaseDate, Song
 
@@ -45,8 +54,8 @@ class EmbedRequest(BaseModel):
 
     inputs: Texts
     prompt_name: PromptName = None
-    truncate: bool = True
-    normalize: bool = True
+    truncate: StrictBool = True
+    normalize: StrictBool = True
 
     @property
     def texts(self) -> list[str]:
@@ -139,10 +148,10 @@ class MatchRequest(BaseModel):
 
     songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)] = []
     playlist: PlaylistRequest | None = None
-    top_k: Annotated[int, Field(ge=1, le=100)] = 5
-    rerank: bool = False
-    interleave: bool = False
-    include_members: bool = False
+    top_k: Annotated[StrictInt, Field(ge=1, le=100)] = 5
+    rerank: StrictBool = False
+    interleave: StrictBool = False
+    include_members: StrictBool = False
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -76,8 +76,8 @@ class PredictRequest(BaseModel):
     """
 
     inputs: Text | OneText | Annotated[list[OneText], Field(min_length=1, max_length=MOST_TEXTS)]
-    raw_scores: bool = False
-    truncate: bool = True
+    raw_scores: StrictBool = False
+    truncate: StrictBool = True
 
     @property
     def texts(self) -> list[str]:

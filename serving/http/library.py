@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
 from registry.api_keys import Role
 from registry.errors import BadInput
@@ -66,7 +66,7 @@ class SongBody(BaseModel):
     description: Prose | None = None
     release_date: ReleaseDate | None = None
     duration_ms: Milliseconds | None = None
-    popularity: Annotated[int, Field(ge=0, le=100)] | None = None
+    popularity: Annotated[StrictInt, Field(ge=0, le=100)] | None = None
     audio_features: AudioFeatures = AudioFeatures()
 
 

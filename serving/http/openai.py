@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from starlette.responses import Response
 
 from registry.errors import BadInput
@@ -33,7 +33,7 @@ class EmbeddingsRequest(BaseModel):
     input: Texts
     model: Annotated[str, Field(max_length=200)] = "live"
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int, Field(ge=1)] | None = None
+    dimensions: Annotated[StrictInt, Field(ge=1)] | None = None
     user: Annotated[str, Field(max_length=200)] | None = None
     prompt_name: PromptName = None
 

@@ -10,6 +10,7 @@ from serving.http.addresses import Addresses
 from serving.schemas import Problem
 
 _TOLD = {
+    400: ("UnreadableBody", "The body cannot be read.", "Send JSON in UTF-8."),
     401: ("KeyNeeded", "This address needs a key, and none that is known was shown.", "Send one."),
     403: ("NotAllowed", "This address needs a key that may write; this one may read.", "Ask with another key."),
     404: ("NotFound", "1 of the songs are not in the catalogue, the first: 's-1'.", "Import them."),

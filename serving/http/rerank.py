@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -41,9 +41,9 @@ class RerankRequest(BaseModel):
 
     query: Text
     texts: Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
-    raw_scores: bool = False
-    return_text: bool = False
-    truncate: bool = True
+    raw_scores: StrictBool = False
+    return_text: StrictBool = False
+    truncate: StrictBool = True
 
     @model_validator(mode="after")
     def _is_not_too_long(self) -> Self:
@@ -86,8 +86,8 @@ class DocumentsRequest(BaseModel):
     model: Annotated[str, Field(max_length=200)] = "live"
     query: Text
     documents: Annotated[list[Text | Document], Field(min_length=1, max_length=MOST_TEXTS)]
-    top_n: Annotated[int, Field(ge=1)] | None = None
-    return_documents: bool = False
+    top_n: Annotated[StrictInt, Field(ge=1)] | None = None
+    return_documents: StrictBool = False
 
     @property
     def texts(self) -> list[str]:

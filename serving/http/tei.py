@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import Any, Literal, Self
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, StrictBool, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -29,7 +29,7 @@ class TokenizeRequest(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": "Rain on the window"}]})
 
     inputs: Texts
-    add_special_tokens: bool = True
+    add_special_tokens: StrictBool = True
     prompt_name: PromptName = None
 
     @property
