@@ -210,7 +210,7 @@ class MatchResult(BaseModel):
 
     song: MatchedSong
     reranked: bool | None = None
-    reason: Literal["deadline", "unavailable", "overloaded", "failed"] | None = None
+    reason: Literal["no_reranker", "deadline", "unavailable", "overloaded", "failed"] | None = None
     matches: list[Match]
 
 

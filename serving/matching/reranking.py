@@ -26,7 +26,7 @@ RERANKED = 20
 _AT_ONCE = 4
 """Songs of a request that wait for the model together; more would keep other requests from it."""
 
-Reason = Literal["deadline", "unavailable", "overloaded", "failed"]
+Reason = Literal["no_reranker", "deadline", "unavailable", "overloaded", "failed"]
 
 
 def reranker_of(answering: Answering) -> Lazily[PairReader]:
@@ -56,13 +56,13 @@ def rerank(
     Args:
         results: as `matcher.match` gives them, `RERANKED` matches of each at least where there are so many.
         seconds: after which what is not read yet is let go.
-
-    Raises:
-        Refused: the version has no reranker.
     """
     until = time.monotonic() + seconds
+    if answering.reranker is None:
+        # No error: a client that asks for it must outlive a rollback to a version that cannot.
+        return [_marked(result, "no_reranker") for result in results]
     try:
-        reranker = reranker_of(answering).find()
+        reranker = answering.reranker.find()
     except ModelUnavailable:
         return [_marked(result, "unavailable") for result in results]
     asked = (_pairs(answering, *each) for each in zip(songs, results, strict=True))

@@ -14,7 +14,7 @@ from serving.inference.served import ForOneRequest, as_served
 from serving.matching import matcher
 from serving.matching.matcher import Answering
 from serving.matching.requested import Requested, RequestedSongs
-from serving.matching.reranking import RERANKED, rerank, reranker_of
+from serving.matching.reranking import RERANKED, rerank
 from serving.parallel.compared import Answered, Drafted, compare, ranking_of
 from serving.parallel.comparison_log import ComparisonLog
 from serving.parallel.rankings import DEPTH, team_draft
@@ -58,13 +58,7 @@ class LiveMatching:
         self._chance = random.Random()  # noqa: S311 - a draft, no secret
 
     def answer(self, asked: Asked) -> dict[str, Any]:
-        """The response's body.
-
-        Raises:
-            Refused: it is to be reranked, and the version has no reranker.
-        """
-        if asked.body.rerank:
-            reranker_of(asked.answering)
+        """The response's body."""
         beside = asked.beside
         if beside and asked.body.interleave:
             return self._interleaved(asked, *beside)

@@ -196,9 +196,13 @@ def test_what_misses_the_deadline_is_not_computed_and_the_order_stays(
     assert world.match(*songs, rerank=True)[0]["reranked"] is True
 
 
-def test_without_a_reranker_reranking_is_refused(world: World) -> None:
+def test_without_a_reranker_matches_come_as_they_are_and_say_so(world: World) -> None:
+    (plain,), (asked,) = (world.match(TOLD, version="v1", rerank=rerank) for rerank in (False, True))
+    assert (asked["reranked"], asked["reason"], order(asked)) == (False, "no_reranker", order(plain))
+
+
+def test_without_a_reranker_texts_are_refused(world: World) -> None:
     for path, body in (
-        ("/match", {"songs": [TOLD], "rerank": True}),
         ("/rerank", {"query": "rain", "texts": TEXTS}),
         ("/v1/rerank", {"query": "rain", "documents": TEXTS}),
     ):

@@ -15,7 +15,7 @@ from serving.inference.lazily import Lazily
 from serving.inference.reranker import Pair, PairReader, Read
 from serving.matching.matcher import Answering, Recorded
 from serving.matching.requested import Requested
-from serving.matching.reranking import RERANKED, rerank
+from serving.matching.reranking import RERANKED, rerank, reranker_of
 from serving.parallel.compared import Answered
 from serving.parallel.live_matching import Asked, LiveMatching
 from serving.schemas import MatchRequest
@@ -139,9 +139,11 @@ def test_a_reranker_that_cannot_be_loaded_changes_nothing_but_the_mark() -> None
     assert (found["reranked"], found["reason"], order(found)) == (False, "unavailable", order(result()))
 
 
-def test_a_version_without_a_reranker_is_refused() -> None:
+def test_a_version_without_a_reranker_leaves_the_order_and_says_so() -> None:
+    (found,) = rerank(answering(None), songs(1), [result()])
+    assert (found["reranked"], found["reason"], order(found)) == (False, "no_reranker", order(result()))
     with pytest.raises(Refused, match=r"v2 has no reranker.*--set reranker=true"):
-        rerank(answering(None), songs(1), [result()])
+        reranker_of(answering(None))
 
 
 def test_a_song_without_playlists_is_nothing_to_rerank() -> None:
