@@ -60,12 +60,18 @@ class TextLines(logging.Formatter):
         return "\n    ".join([line, *(_told(failed) if failed is not None else ())])
 
 
+_TALKATIVE = ("sentence_transformers", "transformers", "httpx", "huggingface_hub")
+"""Libraries that tell of each model they load, and where it lies."""
+
+
 def set_up_logging(form: Format | None, stream: TextIO = sys.stderr) -> None:
     """Have everything that the process logs go to a stream in this form; unless told, text if it is a terminal."""
     handler = logging.StreamHandler(stream)
     as_text = form == "text" or (form is None and stream.isatty())
     handler.setFormatter(TextLines() if as_text else JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.WARNING)
     # What no line tells need not be found out for each one.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(capture=True)
