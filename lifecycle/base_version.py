@@ -5,6 +5,7 @@ from hashlib import sha256
 from lifecycle.base_models import BUNDLED_MODEL, base_model, store_base_model
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
+from lifecycle.emotion_models import store_emotions
 from lifecycle.progress import Progress
 from lifecycle.promotion import promote
 from lifecycle.reconcile.operation import reconcile
@@ -61,10 +62,13 @@ def _register(workspace: Workspace, base: str, progress: Progress) -> ModelVersi
     dataset = training_sample(unsplit_dataset(snapshot))
     if not dataset.pairs:
         raise BadInput("The catalogue holds no playlist with a song.", "Import some with `autosort import FILE`.")
-    embedder = store_base_model(base_model(base), workspace.artifacts, read_settings().base_folder)
+    settings = read_settings()
+    embedder = store_base_model(base_model(base), workspace.artifacts, settings.base_folder)
+    emotions = store_emotions(base, workspace.artifacts, settings)
     encoder = workspace.load_encoder(embedder)
     vectors = encode_dataset(encoder, dataset, progress, label="Measuring the base model")
-    spec = ModelSpec(embedder=embedder, text_template=CURRENT_TEMPLATE, matching=calibrated_matching(dataset, vectors))
+    matching = calibrated_matching(dataset, vectors)
+    spec = ModelSpec(embedder=embedder, text_template=CURRENT_TEMPLATE, matching=matching, emotions=emotions)
     recipe = sha256(f"base:{embedder.artifact}".encode()).hexdigest()
     with workspace.database.transaction() as connection:
         return versions.register(connection, spec, recipe=recipe, actor=actor())

@@ -61,7 +61,8 @@ def drill(workspace: Workspace, name: str | None = None) -> Drill:
         raise Refused(f"{version.version} is live already.", "Name another version.")
     require_retained(version)
     with _timed(seconds, "artifact"):
-        workspace.artifacts.verified(version.spec.embedder.artifact)
+        for digest in version.spec.artifacts:
+            workspace.artifacts.verified(digest)
     with _timed(seconds, "answer"):
         _answer_with(workspace, version)
     vectors = VectorSet(version)

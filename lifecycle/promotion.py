@@ -116,7 +116,8 @@ def _shown(workspace: Workspace, version: ModelVersion, live: str | None, progre
     with workspace.database.transaction() as connection:
         catalogue.refresh_texts(connection)
         _require_servable(connection, version)
-    workspace.artifacts.verified(version.spec.embedder.artifact)
+    for digest in version.spec.artifacts:
+        workspace.artifacts.verified(digest)
     # The rules are those that were fixed before the training, whatever gate.toml has become since.
     training = version.spec.training
     fixed = GatePolicy.model_validate(training.gate) if training and training.gate else None

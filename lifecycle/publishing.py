@@ -1,4 +1,4 @@
-"""Publishing a version on the Hugging Face Hub: its model, its reranker and a card that tells what it can do."""
+"""Publishing a version on the Hugging Face Hub: its models and a card that tells what they can do."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -118,7 +118,7 @@ def _artifacts_at(repository: Repository, commit: str) -> dict[str, str | None] 
     if content is None:
         return None
     manifest = read_manifest(content)
-    return {name: manifest.get(name) for name in ("artifact", "reranker")}
+    return {name: manifest.get(name) for name in ("artifact", "reranker", "emotions")}
 
 
 def _outdated(repository: Repository, found: Contents) -> set[str]:

@@ -91,7 +91,7 @@ def _verify_others(workspace: Workspace) -> Pointer:
         roles = {"live": present.live, "previous": present.previous}
         left = {role: versions.get(connection, name) for role, name in roles.items() if name}
     for role, version in left.items():
-        for digest in _artifacts(version):
+        for digest in version.spec.artifacts:
             _verify(workspace, f"{version.version}, the {role} version,", digest)
     return present
 
@@ -150,17 +150,12 @@ def _listed(names: list[str], most: int = 3) -> str:
 def _remove_artifacts(workspace: Workspace, version: ModelVersion) -> None:
     with workspace.database.transaction() as connection:
         others = [each for each in versions.list_all(connection) if each.stage not in GIVEN_UP]
-    kept = {digest for other in others for digest in _artifacts(other)}
+    kept = {digest for other in others for digest in other.spec.artifacts}
     if any(_came_from(other, version) for other in others):
         kept.add(version.spec.embedder.artifact)
-    for digest in _artifacts(version):
+    for digest in version.spec.artifacts:
         if digest not in kept:
             workspace.artifacts.remove(digest)
-
-
-def _artifacts(version: ModelVersion) -> list[str]:
-    spec = version.spec
-    return [spec.embedder.artifact, *([spec.reranker.artifact] if spec.reranker else [])]
 
 
 def _came_from(other: ModelVersion, version: ModelVersion) -> bool:

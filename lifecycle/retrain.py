@@ -16,10 +16,12 @@ from filelock import FileLock, Timeout
 from lifecycle.base_version import ensure_base_version
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
+from lifecycle.emotion_models import store_emotions
 from lifecycle.evaluation import Report, evaluate_version
 from lifecycle.gate.policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import reconcile_all
+from lifecycle.settings import read_settings
 from lifecycle.tracking import Tracking, tracked
 from lifecycle.training_run import run_training
 from lifecycle.workspace import Workspace
@@ -175,6 +177,7 @@ def _register(
         matching=calibrated_matching(sample, vectors),
         training=training,
         reranker=_stored_reranker(workspace, base, trained),
+        emotions=base.spec.emotions or store_emotions(embedder.base_model, workspace.artifacts, read_settings()),
     )
     with workspace.database.transaction() as connection:
         version = versions.register(connection, spec, recipe=recipe, actor=actor())

@@ -43,7 +43,9 @@ def roll_back(
         refuse_if_raced(before, version.version, asked)
         return Moved(before, moved=False)
     require_retained(version)
-    if not warm:  # else every server has verified it before it loaded it
+    if (
+        not warm
+    ):  # else every server has verified it before it loaded it. The encoder alone: nothing else may hold it up
         workspace.artifacts.verified(version.spec.embedder.artifact)
     if not now:
         _catch_up(workspace, version, progress)

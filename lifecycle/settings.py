@@ -26,6 +26,8 @@ class LifecycleSettings(BaseSettings):
         local_price: of this machine, in dollars a second; 0 for one of your own (`AUTOSORT_LOCAL_PRICE`).
         base_folder: the profile's base model, for a machine that cannot reach the Hugging Face Hub
             (`AUTOSORT_BASE_FOLDER`).
+        emotions_folder: the emotion model of versions made from now on, a folder of transformers' form, instead of the
+            one that goes with the base model (`AUTOSORT_EMOTIONS_FOLDER`).
         budget: what may be spent in a calendar month, by UTC, in dollars (`AUTOSORT_BUDGET`).
         tracking: whether retrainings are tracked with Weights & Biases where it is installed (`AUTOSORT_TRACKING`).
         bake_minutes: how long after its promotion a version is watched (`AUTOSORT_BAKE_MINUTES`).
@@ -37,6 +39,7 @@ class LifecycleSettings(BaseSettings):
 
     compute: Literal["local", "modal"] = "local"
     base_folder: Path | None = None
+    emotions_folder: Path | None = None
     gpu_price: Dollars = 0.000306
     core_price: Dollars = 0.0000131
     memory_price: Dollars = 0.00000222

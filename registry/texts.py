@@ -10,6 +10,7 @@ from hashlib import sha256
 from registry.records import AudioFeatures, Playlist, Song
 
 CURRENT_TEMPLATE = 2
+CURRENT_FEELING_TEMPLATE = 1
 
 
 def render_song(song: Song, template: int = CURRENT_TEMPLATE) -> str:
@@ -120,6 +121,21 @@ def _song_v2(song: Song) -> str:
     return _sentences(facts)
 
 
+def render_feeling(song: Song, template: int = CURRENT_FEELING_TEMPLATE) -> str:
+    """The text of a song whose emotions are told, under a template of these texts' own."""
+    return _FEELING_TEMPLATES[template](song)
+
+
+def _feeling_v1(song: Song) -> str:
+    """Title and description; where there is none, the title and what the audio features say.
+
+    Without the names of artist, album and genre, whose words (Panic, Joy, Blues) are not about the song.
+    """
+    words = sound_words(song)
+    told = song.description or (f"Sound: {', '.join(words)}" if words else "")
+    return _sentences([song.title, *([told] if told else [])])
+
+
 def _playlist_v1(playlist: Playlist) -> str:
     facts = [playlist.name, playlist.description, playlist.genre, playlist.subgenre]
     return _sentences([fact for fact in facts if fact])
@@ -132,4 +148,5 @@ def _sentences(facts: Sequence[str]) -> str:
 
 _SONG_TEMPLATES: dict[int, Callable[[Song], str]] = {1: _song_v1, 2: _song_v2}
 _PLAYLIST_TEMPLATES: dict[int, Callable[[Playlist], str]] = {1: _playlist_v1, 2: _playlist_v1}
+_FEELING_TEMPLATES: dict[int, Callable[[Song], str]] = {1: _feeling_v1}
 TEMPLATES = frozenset(_SONG_TEMPLATES)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NewType
+from typing import Any, NewType, Self
 
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from registry.database import Connection
 from registry.errors import NotFound
@@ -112,6 +112,36 @@ class RerankerSpec(_Part):
     max_length: int
 
 
+class EmotionsSpec(_Part):
+    """A classifier of texts by emotions, of which any number may hold at once.
+
+    Attributes:
+        artifact: SHA-256 digest (hex) of its folder in the artifact store.
+        base_model: hub id or package of the model it was made from.
+        base_revision: pinned revision of that model.
+        max_length: tokens after which texts are cut.
+        labels: in the order of its scores.
+        thresholds: of each label: from that score on it holds.
+        rates: of each label: of what share of texts that it was not trained on it holds; empty if not known.
+        text_template: what of a song is read.
+    """
+
+    artifact: str
+    base_model: str
+    base_revision: str
+    max_length: int
+    labels: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    rates: tuple[float, ...] = ()
+    text_template: int = 1
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if len(self.thresholds) != len(self.labels) or len(self.rates) not in {0, len(self.labels)}:
+            raise ValueError("needs a threshold for each label, and a rate for each or none")
+        return self
+
+
 class ModelSpec(_Part):
     """Everything about a version that decides its answers, so that everything rolls back together."""
 
@@ -120,6 +150,13 @@ class ModelSpec(_Part):
     matching: MatchSpec
     training: TrainingSpec | None = None
     reranker: RerankerSpec | None = None
+    emotions: EmotionsSpec | None = None
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Digests of all models of the version, each once."""
+        parts = (self.embedder, self.reranker, self.emotions)
+        return tuple(dict.fromkeys(part.artifact for part in parts if part is not None))
 
     @property
     def matryoshka(self) -> tuple[int, ...]:

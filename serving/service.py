@@ -14,6 +14,7 @@ from registry.database import Database
 from registry.settings import RegistrySettings
 from registry.versions import EmbedderSpec, ModelVersion
 from serving.access.keyring import Keyring
+from serving.inference.emotions import EmotionModel, ServedEmotions
 from serving.inference.encoder import Encoder
 from serving.inference.lazily import Lazily
 from serving.inference.loading import load_encoder, load_reranker
@@ -33,6 +34,8 @@ from serving.parallel.live_matching import LiveMatching
 from serving.parallel.shadow import Shadow
 from serving.settings import ServingSettings
 from serving.versions.heartbeat import Heartbeat
+from serving.versions.held_emotions import HeldEmotions
+from serving.versions.predicted import PredictedEmotions
 from serving.versions.readiness import Readiness
 from serving.versions.slot import VersionSlot
 from serving.versions.traffic import Traffic
@@ -55,7 +58,8 @@ class Service:
         self.keyring = Keyring(database, settings.auth)
         self.metrics = Metrics(self._name)
         self.traces = traces_of_environment()
-        self.heartbeat = Heartbeat(database, self.traffic, lambda: self.slot.report())  # noqa: PLW0108 - the slot is made below
+        self.predicted = PredictedEmotions()
+        self.heartbeat = Heartbeat(database, self.traffic, lambda: self.slot.report(), self.predicted)  # noqa: PLW0108 - the slot is made below
         device = chosen_device(settings.device)
         self.scheduler = Scheduler.for_device(device, observe=self._batch_done)
         self.readiness = Readiness(self.scheduler)
@@ -68,6 +72,10 @@ class Service:
             on_change=self.heartbeat.changed,
             can_hold=lambda version: _has_room(artifacts, version),
             reranker_of=self._reranker_of,
+        )
+        self.emotions = HeldEmotions(
+            lambda spec: ServedEmotions(EmotionModel.load(artifacts, spec, device=device), self.scheduler),
+            lambda: [each.version for each in self.slot.held],
         )
         self.requested = RequestedSongs(database, lambda: self.slot.database_reachable)
         self.library = Library(database, lambda: self.slot.database_reachable)

@@ -27,7 +27,7 @@ def test_every_command_is_in_the_reference(command: str) -> None:
 def test_every_command_in_the_documents_exists() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     for page in pages:
-        for command in re.findall(r"\bautosort ([a-z]+)", page.read_text()):
+        for command in re.findall(r"\bautosort ([a-z]+(?:-[a-z]+)*)", page.read_text()):
             assert command in commands(), f"{page.name} tells of `autosort {command}`"
 
 

@@ -8,6 +8,7 @@ import typer
 
 from lifecycle.cli import (
     comparing,
+    feeling,
     keeping,
     keys,
     library,
@@ -57,6 +58,8 @@ app.command()(library.history)
 app.command()(service.serve)
 app.add_typer(keys.app, name="keys")
 app.command()(service.openapi)
+app.command()(feeling.emotions)
+app.command("train-emotions")(feeling.train_emotions)
 app.command()(library.migrate)
 
 

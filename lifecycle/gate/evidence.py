@@ -72,7 +72,7 @@ class Evidence:
         parallel: what its parallel run with the live version found; None if there was none.
         songs: in the catalogue.
         index_used: whether searches go through the index, by Postgres' own plan.
-        artifact_verified: whether the model's bytes have just been found to be the registered ones.
+        artifact_verified: whether the bytes of the version's models have just been found to be the registered ones.
         servers: those that run.
     """
 

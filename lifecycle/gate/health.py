@@ -10,7 +10,7 @@ from registry.vectors.records import quarantine_limit
 
 
 def artifact(evidence: Evidence, _policy: GatePolicy) -> Verdict:
-    """The model is the registered one, byte by byte."""
+    """The models are the registered ones, byte by byte."""
     figure = "digest verified" if evidence.artifact_verified else "digest not verified"
     return Verdict("artifact", evidence.artifact_verified, figure, "Restore the artifact from a backup, or retrain.")
 

@@ -19,7 +19,7 @@ CARD = "README.md"
 MANIFEST = "autosort.json"
 """Says which version it is and which files are the version's: whatever else a repository holds is its owner's."""
 
-_RERANKER = "reranker"
+_RERANKER, _EMOTIONS = "reranker", "emotions"
 _MODEL_FILES = (
     "*.safetensors",
     "*.safetensors.index.json",
@@ -47,9 +47,10 @@ def version_files(workspace: Workspace, version: ModelVersion, card: str) -> dic
     spec = version.spec
     files: dict[str, Content] = {CARD: card.encode()}
     files |= _model_files(workspace.artifacts.verified(spec.embedder.artifact))
-    if spec.reranker is not None:
-        found = _model_files(workspace.artifacts.verified(spec.reranker.artifact))
-        files |= {f"{_RERANKER}/{path}": file for path, file in found.items()}
+    for name, part in ((_RERANKER, spec.reranker), (_EMOTIONS, spec.emotions)):
+        if part is not None:
+            found = _model_files(workspace.artifacts.verified(part.artifact))
+            files |= {f"{name}/{path}": file for path, file in found.items()}
     return files | {MANIFEST: json.dumps(_manifest(version, files), indent=2, sort_keys=True).encode()}
 
 
@@ -78,8 +79,9 @@ def read_manifest(content: bytes) -> dict[str, Any]:
 
 def artifacts_of(version: ModelVersion) -> dict[str, str | None]:
     """The digests that tell a version from another one of the same name."""
-    reranker = version.spec.reranker
-    return {"artifact": version.spec.embedder.artifact, "reranker": reranker.artifact if reranker else None}
+    spec = version.spec
+    parts = {"artifact": spec.embedder, "reranker": spec.reranker, "emotions": spec.emotions}
+    return {name: part.artifact if part else None for name, part in parts.items()}
 
 
 def _model_files(folder: Path) -> dict[str, Path]:
@@ -92,7 +94,9 @@ def _model_files(folder: Path) -> dict[str, Path]:
 
 def _manifest(version: ModelVersion, files: Mapping[str, Content]) -> dict[str, Any]:
     specification = version.spec.model_dump(mode="json", exclude={"training"})
-    specification["embedder"]["base_revision"] = public_revision(version.spec.embedder.base_revision)
+    for name in ("embedder", "emotions"):
+        if specification[name]:
+            specification[name]["base_revision"] = public_revision(specification[name]["base_revision"])
     return {
         "version": version.version,
         **artifacts_of(version),

@@ -116,6 +116,7 @@ def provenance_facts(document: Document) -> list[Fact]:
     """What the version is, byte for byte."""
     specification, training = document["specification"], document["training"] or {}
     embedder, reranker = specification["embedder"], specification.get("reranker")
+    emotions = specification.get("emotions")
     facts = [
         ("version", f"{document['version']}, {document['stage']}"),
         ("registered", document["registered_at"].replace("T", " ")),
@@ -131,6 +132,8 @@ def provenance_facts(document: Document) -> list[Fact]:
         ("text template", str(specification["text_template"])),
         ("match weights", plain(specification["matching"]["weights"])),
         ("reranker (SHA-256)", reranker["artifact"] if reranker else "none"),
+        ("emotions (SHA-256)", emotions["artifact"] if emotions else "none"),
+        ("emotion model", f"{emotions['base_model']} at {emotions['base_revision']}" if emotions else ""),
     ]
     return [(name, value) for name, value in facts if value]
 

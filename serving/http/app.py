@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
 from registry.settings import RegistrySettings
-from serving.http import health, library, matches, openai, rerank, scraping, tei, versions
+from serving.http import emotions, health, library, matches, openai, rerank, scraping, tei, versions
 from serving.http.access import AccessMiddleware
 from serving.http.addresses import Addresses
 from serving.http.answering import GENERATION_HEADER, USER_HEADER, VERSION_HEADER, AnsweringMiddleware
@@ -21,7 +21,7 @@ from serving.http.problems import install_error_handlers
 from serving.service import Service
 from serving.settings import ServingSettings
 
-ROUTERS = tuple(each.router for each in (matches, library, versions, health, tei, openai, rerank, scraping))
+ROUTERS = tuple(each.router for each in (matches, library, emotions, versions, health, tei, openai, rerank, scraping))
 """Every endpoint."""
 
 

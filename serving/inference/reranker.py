@@ -20,6 +20,7 @@ from serving.inference.encoder import TYPES, batch_tokens_of
 from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
 from serving.inference.steps import step
+from serving.inference.unpadded import UnpaddedClassifier
 from serving.inference.waiting import Matrix, Row, Tokens
 
 Pair = tuple[str, str]
@@ -69,6 +70,8 @@ class Reranker:
             layers = model.named_modules()
             model.set_keep_in_fp32_modules([name for name, each in layers if _is_last(each)])
             model[0].to(TYPES[precision])
+        transformer: Any = model[0].model
+        self._unpadded = UnpaddedClassifier.of(transformer) if len(model) == 1 else None
 
     @classmethod
     def open(
@@ -118,6 +121,16 @@ class Reranker:
 
     def forward(self, tokens: Sequence[Tokens]) -> Matrix:
         """Logits of one batch, shape (len(tokens), 1); any number of threads at once."""
+        with torch.inference_mode():
+            logits = self._padded(tokens) if self._unpadded is None else self._quickly(tokens, self._unpadded)
+        return np.asarray(logits.float().reshape(len(tokens), 1).cpu().numpy(), np.float32)
+
+    def _quickly(self, tokens: Sequence[Tokens], unpadded: UnpaddedClassifier) -> torch.Tensor:
+        ids = [[max(each, ~each) for each in row] for row in tokens]
+        return unpadded(ids, [[int(each < 0) for each in row] for row in tokens])
+
+    def _padded(self, tokens: Sequence[Tokens]) -> torch.Tensor:
+        """Logits as the library computes them."""
         width = max(map(len, tokens))
         ids = np.full((len(tokens), width), self._tokenizer.pad_token_id or 0, np.int64)
         mask = np.zeros_like(ids)
@@ -128,10 +141,9 @@ class Reranker:
         features = {"input_ids": np.where(second, ~ids, ids), "attention_mask": mask}
         if self._told_apart:
             features["token_type_ids"] = second.astype(np.int64)
-        with torch.inference_mode():
-            placed = {name: torch.from_numpy(each).to(self._model.device) for name, each in features.items()}
-            logits = self._model(placed)["scores"].float().reshape(len(tokens), 1)
-        return np.asarray(logits.cpu().numpy(), np.float32)
+        placed = {name: torch.from_numpy(each).to(self._model.device) for name, each in features.items()}
+        logits: torch.Tensor = self._model(placed)["scores"]
+        return logits
 
     def read(self, pairs: Sequence[Pair]) -> Read:
         """What comes of pairs, computed here and now."""

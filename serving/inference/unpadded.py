@@ -55,6 +55,11 @@ class _Layer:
             layer.output.LayerNorm,
         )
 
+    def passed(self, seen: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        """The layer's output for tokens, from what they see of others and what came in."""
+        attended = self.attended_norm(self.attended(seen) + vectors)
+        return self.outer_norm(self.outer(self.activation(self.inner(attended))) + attended)
+
 
 class Unpadded:
     """Token vectors of texts by a model of the library, whose weights it shares."""
@@ -88,10 +93,19 @@ class Unpadded:
         lengths = [len(each) for each in tokens]
         vectors = self._embedded(tokens, types, lengths)
         for layer in self._layers:
-            attended = layer.attended(self._attention(layer, vectors, lengths))
-            vectors = layer.attended_norm(attended + vectors)
-            vectors = layer.outer_norm(layer.outer(layer.activation(layer.inner(vectors))) + vectors)
+            vectors = layer.passed(self._attention(layer, vectors, lengths), vectors)
         return list(torch.split_with_sizes(vectors, lengths))
+
+    def first(self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None = None) -> torch.Tensor:
+        """The vectors of each text's first token, shape (len(tokens), hidden size): what a classifier looks at.
+
+        Of the last layer nothing else is computed.
+        """
+        lengths = [len(each) for each in tokens]
+        vectors = self._embedded(tokens, types, lengths)
+        for layer in self._layers[:-1]:
+            vectors = layer.passed(self._attention(layer, vectors, lengths), vectors)
+        return self._last_of_first(vectors, lengths)
 
     def _embedded(
         self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None, lengths: Sequence[int]
@@ -106,12 +120,46 @@ class Unpadded:
         asked = linear(vectors, layer.asked_weight, layer.asked_bias)
         return torch.cat([self._attended(part) for part in torch.split_with_sizes(asked, list(lengths))])
 
+    def _last_of_first(self, vectors: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        layer, width = self._layers[-1], vectors.shape[1]
+        first = vectors[torch.tensor([0, *lengths[:-1]]).cumsum(0)]
+        queries = linear(first, layer.asked_weight[:width], layer.asked_bias[:width])
+        others = linear(vectors, layer.asked_weight[width:], layer.asked_bias[width:])
+        texts = zip(queries, torch.split_with_sizes(others, lengths), strict=True)
+        return layer.passed(torch.stack([self._seen_by(*each) for each in texts]), first)
+
+    def _seen_by(self, query: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """What one token sees of its text's tokens, shape (hidden size)."""
+        key, value = others.view(len(others), 2, self._heads, -1).permute(1, 2, 0, 3)
+        return scaled_dot_product_attention(query.view(1, self._heads, 1, -1), key[None], value[None]).reshape(-1)
+
     def _attended(self, asked: torch.Tensor) -> torch.Tensor:
         """What one text's tokens see of one another, shape (tokens, hidden size)."""
         count, width = len(asked), asked.shape[1] // 3
         query, key, value = asked.view(count, 3, self._heads, width // self._heads).permute(1, 2, 0, 3)
         seen = scaled_dot_product_attention(query[None], key[None], value[None])
         return seen[0].transpose(0, 1).reshape(count, width)
+
+
+class UnpaddedClassifier:
+    """Numbers of texts, or of pairs of texts, by a classifier of the library, whose weights it shares."""
+
+    def __init__(self, model: Any, encoder: Unpadded) -> None:  # noqa: ANN401 - a model of the library
+        self._encoder = encoder
+        self._head = model.classifier
+        self._pooler = getattr(model.base_model, "pooler", None)
+
+    @classmethod
+    def of(cls, model: Any) -> "UnpaddedClassifier | None":  # noqa: ANN401
+        """The same model without padding; None as for its encoder."""
+        encoder = Unpadded.of(model.base_model)
+        return cls(model, encoder) if encoder else None
+
+    def __call__(self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None = None) -> torch.Tensor:
+        """Logits, shape (len(tokens), labels)."""
+        first = self._encoder.first(tokens, types)[:, None]  # both heads there are look at that alone
+        logits: torch.Tensor = self._head(first if self._pooler is None else self._pooler(first))
+        return logits
 
 
 def _joined(attention: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401

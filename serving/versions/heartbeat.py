@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from registry import servers, traffic
+from registry import emotions, servers, traffic
 from registry.database import Database
 from registry.servers import Standing
+from serving.versions.predicted import PredictedEmotions
 from serving.versions.traffic import Traffic
 
 _log = logging.getLogger(__name__)
@@ -25,10 +26,17 @@ class Heartbeat:
     here is logged, and disturbs nothing.
     """
 
-    def __init__(self, database: Database, traffic: Traffic, standing: Callable[[], Standing]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        traffic: Traffic,
+        standing: Callable[[], Standing],
+        predicted: PredictedEmotions | None = None,
+    ) -> None:
         self.server = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._database = database
         self._traffic = traffic
+        self._predicted = predicted or PredictedEmotions()
         self._standing = standing
         self._forgot_at = time.monotonic()
         self._due = threading.Event()
@@ -69,18 +77,21 @@ class Heartbeat:
             self._failing = True
 
     def _beat(self) -> None:
-        counts = self._traffic.drain()
+        counts, predicted = self._traffic.drain(), self._predicted.drain()
         try:
             with self._database.transaction() as connection:
                 servers.beat(connection, self.server, self._standing())
                 traffic.add(connection, counts)
+                emotions.add(connection, predicted)
         except BaseException:
             self._traffic.give_back(counts)
+            self._predicted.give_back(predicted)
             raise
         if time.monotonic() - self._forgot_at > _FORGET_SECONDS:
             self._forgot_at = time.monotonic()
             with self._database.transaction() as connection:
                 traffic.delete_old(connection)
+                emotions.delete_old(connection)
 
     def _forget(self) -> None:
         with self._database.transaction() as connection:

@@ -161,6 +161,22 @@ def test_each_version_stays_to_be_had_and_main_holds_nothing_of_the_one_before(a
     assert repository.tags["v2"] == tag
 
 
+def test_the_emotion_model_is_published_with_its_thresholds(ada: Publisher) -> None:
+    third = register_trained(ada.workspace, "third", emotions={"model.safetensors": b"emotions", "notes.txt": b"own"})
+
+    ada.put(third.version)
+
+    held = contents(ada.repository)
+    assert held["emotions/model.safetensors"] == b"emotions"
+    assert "emotions/notes.txt" not in held
+    manifest = json.loads(held["autosort.json"])
+    told = manifest["specification"]["emotions"]
+    assert (told["labels"], told["thresholds"]) == (["grief", "joy"], [0.25, 0.5])
+    assert manifest["emotions"] == told["artifact"]
+    assert "secret-project" not in held["autosort.json"].decode()
+    assert "a classifier of texts by 2 emotions" in held["README.md"].decode()
+
+
 def test_what_the_owner_put_beside_a_version_stays(ada: Publisher) -> None:
     ada.hub.make(REPO, files={"LICENSE": b"MIT", "README.md": b"# soon"})
     ada.put()

@@ -231,6 +231,19 @@ def test_nothing_is_given_up_while_the_model_of_what_is_left_is_damaged(
     assert retire(registry.workspace, "v4") is Stage.REJECTED
 
 
+def test_an_emotion_model_goes_with_the_last_version_that_has_it(registry: Registry) -> None:
+    files = {"model.safetensors": b"emotions of both"}
+    names = [register_trained(registry.workspace, each, emotions=files).version for each in ("fifth", "sixth")]
+    with registry.workspace.database.transaction() as connection:
+        specs = [versions.get(connection, name).spec.emotions for name in names]
+    assert specs[0] == specs[1] is not None
+    folder = registry.workspace.settings.artifacts_folder / specs[1].artifact
+    retire(registry.workspace, names[0])
+    assert folder.is_dir()
+    retire(registry.workspace, names[1])
+    assert not folder.exists()
+
+
 def test_a_damaged_reranker_of_what_is_left_counts_too(registry: Registry) -> None:
     make_live(registry.workspace.database, "v4")
     damage(registry.reranker("v4"))

@@ -99,6 +99,7 @@ def specification() -> dict[str, Any]:
             "features": {"energy": scale},
         },
         "reranker": None,
+        "emotions": None,
     }
 
 

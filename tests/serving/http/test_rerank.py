@@ -16,6 +16,7 @@ from sentence_transformers import CrossEncoder
 from lifecycle.matching import match_queries
 from lifecycle.workspace import Workspace, open_workspace
 from registry import catalogue, versions
+from registry.errors import ArtifactError, Refused
 from registry.records import ACOUSTIC_FEATURES, CatalogueRecord, Membership, Playlist, Song
 from registry.settings import RegistrySettings
 from registry.texts import render_playlist, render_song
@@ -26,6 +27,7 @@ from serving.inference.waiting import Matrix, Tokens
 from serving.matching.calibration import uncalibrated
 from serving.service import Service
 from serving.settings import ServingSettings
+from tests.support.command_line import CommandLine, environment
 from tests.support.random_vectors import make_live, make_ready
 from tests.support.service import running
 from tests.support.small_models import small_embedder, small_reranker
@@ -152,11 +154,19 @@ def test_fewer_playlists_are_the_first_of_the_same(world: World) -> None:
 
 
 def test_the_command_line_reranks_alike(world: World) -> None:
-    by_server = world.match({"song_id": "s-0"}, rerank=True, top_k=5)
-    document = match_queries(world.workspace, ["s-0"], rerank=True)
+    settings = world.workspace.settings
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    line = CommandLine(environment(AUTOSORT_HOME=str(settings.home), DATABASE_URL=url))
+    document = line.run("match", "s-0", "--rerank").document
+    (by_server,) = world.match({"song_id": "s-0"}, rerank=True, top_k=5)
     assert document["model_version"] == "v2"
-    assert order(document["results"][0]) == order(by_server[0])
     assert document["results"][0]["reranked"] is True
+    assert order(document["results"][0]) == order(by_server)
+    with pytest.raises(Refused, match="v1 has no reranker"):
+        match_queries(world.workspace, ["s-0"], version="v1", rerank=True)
+    with pytest.raises(ArtifactError, match="is not in"):
+        match_queries(world.workspace, ["s-0"], version="v3", rerank=True)
 
 
 def test_what_misses_the_deadline_is_not_computed_and_the_order_stays(

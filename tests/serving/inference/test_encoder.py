@@ -105,6 +105,14 @@ def test_threads_get_what_one_gets(encoder: Encoder) -> None:
                 np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
+def test_threads_that_cut_and_threads_that_do_not_never_mix_that_up(encoder: Encoder) -> None:
+    long = ["word " * 600] * 8
+    with ThreadPoolExecutor(2) as pool:
+        cut = pool.submit(lambda: {len(each) for _ in range(60) for each in encoder.tokenize(long)})
+        whole = pool.submit(lambda: {len(each) for _ in range(10) for each in encoder.pieces(long)})
+    assert (cut.result(), whole.result()) == ({256}, {602})
+
+
 # What is not loaded -------------------------------------------------------------------------------------------------
 
 

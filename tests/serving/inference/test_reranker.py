@@ -1,6 +1,7 @@
 """A reranker says of pairs what sentence-transformers' CrossEncoder says of them, whatever they are batched with."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,11 @@ def test_scores_are_those_of_the_library(shape: str, request: pytest.FixtureRequ
     raw = both.library.predict(PAIRS, activation_fn=torch.nn.Identity())
     np.testing.assert_allclose(read.logits, raw, atol=1e-4)
 
+    assert both.served._unpadded is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(both.served, "_unpadded", None)  # as on a GPU
+        np.testing.assert_allclose(both.served.read(PAIRS).logits, raw, atol=1e-4)
+
     served = ServedReranker(both.served, scheduler)
     halves = [served.submit(PAIRS[:20]), served.submit(PAIRS[20:])]
     shared = np.concatenate([each.result(20).relevance for each in halves])
@@ -103,6 +109,14 @@ def test_pairs_are_cut_where_the_version_says(folder: Path) -> None:
     assert max(map(len, short.tokenize(PAIRS))) == 16
     assert short.sizes(PAIRS[6:7])[0] > 300
     assert max(map(len, short.tokenize(PAIRS))) == 16, "looking at whole texts changes nothing"
+
+
+def test_threads_that_cut_and_threads_that_do_not_never_mix_that_up(bert: Both) -> None:
+    long = [("short", "word " * 300)] * 8
+    with ThreadPoolExecutor(2) as pool:
+        cut = pool.submit(lambda: {len(each) for _ in range(60) for each in bert.served.tokenize(long)})
+        whole = pool.submit(lambda: {size for _ in range(60) for size in bert.served.sizes(long)})
+    assert (cut.result(), whole.result()) == ({64}, {304})
 
 
 def test_no_pairs_have_no_scores(bert: Both, scheduler: Scheduler) -> None:

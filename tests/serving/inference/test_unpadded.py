@@ -6,16 +6,18 @@ import pytest
 import torch
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     DistilBertConfig,
     DistilBertModel,
     RobertaConfig,
     RobertaModel,
     XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
     XLMRobertaModel,
 )
 
-from serving.inference.unpadded import Unpadded
+from serving.inference.unpadded import Unpadded, UnpaddedClassifier
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
@@ -65,6 +67,20 @@ def test_it_gives_the_librarys_vectors(family: str, parts: bool) -> None:
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [BertForSequenceClassification, XLMRobertaForSequenceClassification])
+def test_a_classifier_gives_the_librarys_logits(kind: Any) -> None:
+    torch.manual_seed(2)
+    model = kind(kind.config_class(**SHAPE, pad_token_id=1, num_labels=5)).eval()
+    types = [[place % 2 for place in range(len(text))] for text in TEXTS]
+    made = UnpaddedClassifier.of(model)
+    assert made is not None
+    with torch.inference_mode():
+        logits = made(TEXTS, types)
+        for mine, text, parts in zip(logits, TEXTS, types, strict=True):
+            theirs = model(input_ids=torch.tensor([text]), token_type_ids=torch.tensor([parts])).logits[0]
+            torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
 def test_the_librarys_own_pass_goes_on_with_the_weights_that_are_shared() -> None:
     model = model_of("bert")
     before = by_library(model)
@@ -86,3 +102,14 @@ def test_one_that_would_give_something_else_is_left_to_the_library(caplog: pytes
     model.config.pad_token_id = 5  # positions would begin elsewhere
     assert Unpadded.of(model) is None
     assert "library's own" in caplog.text
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
+@pytest.mark.parametrize("parts", [False, True])
+def test_the_first_tokens_vectors_are_the_same_without_the_others(family: str, parts: bool) -> None:
+    made = Unpadded.of(model_of(family))
+    assert made is not None
+    types = [[place % 2 for place in range(len(text))] for text in TEXTS] if parts else None
+    with torch.inference_mode():
+        expected = torch.stack([each[0] for each in made(TEXTS, types)])
+        torch.testing.assert_close(made.first(TEXTS, types), expected, atol=1e-5, rtol=1e-5)

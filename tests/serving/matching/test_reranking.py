@@ -16,6 +16,7 @@ from serving.inference.reranker import Pair, PairReader, Read
 from serving.matching.matcher import Answering, Recorded
 from serving.matching.requested import Requested
 from serving.matching.reranking import RERANKED, rerank
+from serving.parallel.compared import Answered
 from serving.parallel.live_matching import Asked, LiveMatching
 from serving.schemas import MatchRequest
 from serving.versions.slot import Standing
@@ -149,7 +150,7 @@ def test_a_song_without_playlists_is_nothing_to_rerank() -> None:
 
 
 def test_what_is_compared_in_the_shadow_is_not_reranked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.matching.matcher.match", lambda *_, **__: [result()])
+    monkeypatch.setattr("serving.parallel.live_matching._match", lambda *_: Answered([result()], 0.01))
     live = answering(Reader())
     offered: list[Any] = []
     shadow: Any = SimpleNamespace(chooses=lambda _: True, offer=offered.append)
