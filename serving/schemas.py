@@ -22,10 +22,14 @@ MOST_CHARACTERS = 2_000_000
 """Of a request's texts in all; what reaches a model is less, as each is cut to the tokens that it reads."""
 
 
-def _not_too_long(texts: str | list[str]) -> str | list[str]:
-    length = len(texts) if isinstance(texts, str) else sum(map(len, texts))
+def require_room(length: int) -> None:
+    """Raise `ValueError` for so many characters in one request, if they are too many."""
     if length > MOST_CHARACTERS:
         raise ValueError(f"the texts have {length} characters in all; {MOST_CHARACTERS} is the most")
+
+
+def _not_too_long(texts: str | list[str]) -> str | list[str]:
+    require_room(len(texts) if isinstance(texts, str) else sum(map(len, texts)))
     return texts
 
 
@@ -84,6 +88,12 @@ class SongRequest(BaseModel):
         if self.song_id is not None and self.model_fields_set != {"song_id"}:
             raise ValueError("song_id stands alone: its other fields are the catalogue's")
         return self
+
+    @property
+    def length(self) -> int:
+        """Characters of what is told of it in words."""
+        told = (self.title, self.artist, self.album, self.genre, self.description)
+        return sum(len(each) for each in told if each)
 
     def as_song(self, number: int) -> Song:
         """The told song, under an id that no song of the catalogue can have: Postgres stores no NUL."""
@@ -169,15 +179,8 @@ class MatchRequest(BaseModel):
 
     @model_validator(mode="after")
     def _are_not_too_long(self) -> Self:
-        length = sum(map(_length, self.songs))
-        if length > MOST_CHARACTERS:
-            raise ValueError(f"the songs have {length} characters in all; {MOST_CHARACTERS} is the most")
+        require_room(sum(each.length for each in self.songs))
         return self
-
-
-def _length(song: SongRequest) -> int:
-    told = (song.title, song.artist, song.album, song.genre, song.description)
-    return sum(len(each) for each in told if each)
 
 
 class MatchedSong(BaseModel):

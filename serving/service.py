@@ -74,7 +74,9 @@ class Service:
             reranker_of=self._reranker_of,
         )
         self.emotions = HeldEmotions(
-            lambda spec: ServedEmotions(EmotionModel.load(artifacts, spec, device=device), self.scheduler),
+            lambda spec: ServedEmotions(
+                self._timed(lambda: EmotionModel.load(artifacts, spec, device=device)), self.scheduler
+            ),
             lambda: [each.version for each in self.slot.held],
         )
         self.requested = RequestedSongs(database, lambda: self.slot.database_reachable)

@@ -13,12 +13,13 @@ from registry.errors import BadInput
 from registry.texts import render_feeling
 from serving.http.abandonment import unless_abandoned
 from serving.http.dependencies import Held, service_of
+from serving.http.openapi import shown
 from serving.http.replies import json_reply
 from serving.inference.emotions import EmotionModel, Felt
 from serving.matching.matcher import Answering
-from serving.schemas import MOST_TEXTS, Problem, SongRequest, Text
+from serving.schemas import MOST_TEXTS, SongRequest, Text, require_room
 
-router = APIRouter(responses={404: {"model": Problem}, 409: {"model": Problem}})
+router = APIRouter()
 
 _TOP = 3
 
@@ -26,7 +27,15 @@ _TOP = 3
 class EmotionsRequest(BaseModel):
     """Songs, as /match takes them, or texts."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"texts": ["I never saw the sea again, and I miss it."]},
+                {"songs": [{"title": "En dröm för två", "description": "A quiet song about a harbour at night."}]},
+            ]
+        },
+    )
 
     songs: Annotated[list[SongRequest], Field(min_length=1, max_length=256)] | None = None
     texts: Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)] | None = None
@@ -35,6 +44,11 @@ class EmotionsRequest(BaseModel):
     def _is_one_of_the_two(self) -> Self:
         if (self.songs is None) == (self.texts is None):
             raise ValueError("needs either songs or texts")
+        return self
+
+    @model_validator(mode="after")
+    def _is_not_too_long(self) -> Self:
+        require_room(sum(map(len, self.texts or ())) + sum(each.length for each in self.songs or ()))
         return self
 
 
@@ -60,6 +74,25 @@ class Emotions(BaseModel):
 class EmotionsResponse(BaseModel):
     """All results, in the order of the request, by the version that gave them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_version": "v2",
+                    "generation": 7,
+                    "results": [
+                        {
+                            "dominant": {"label": "sadness", "score": 0.81},
+                            "top": [{"label": "sadness", "score": 0.81}, {"label": "love", "score": 0.12}],
+                            "labels": ["sadness"],
+                            "scores": {"sadness": 0.81, "love": 0.12},
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
     model_version: str
     generation: int
     results: list[Emotions]
@@ -75,6 +108,10 @@ class PredictRequest(BaseModel):
     or refused without `truncate`.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"inputs": "I never saw the sea again."}, {"inputs": [["Rain."], ["Sun."]]}]}
+    )
+
     inputs: Text | OneText | Annotated[list[OneText], Field(min_length=1, max_length=MOST_TEXTS)]
     raw_scores: StrictBool = False
     truncate: StrictBool = True
@@ -84,6 +121,11 @@ class PredictRequest(BaseModel):
         if isinstance(self.inputs, str):
             return [self.inputs]
         return [each if isinstance(each, str) else each[0] for each in self.inputs]
+
+    @model_validator(mode="after")
+    def _is_not_too_long(self) -> Self:
+        require_room(sum(map(len, self.texts)))
+        return self
 
     @property
     def is_batch(self) -> bool:
@@ -105,7 +147,12 @@ async def emotions(body: EmotionsRequest, request: Request, answering: Held) -> 
     )
 
 
-@router.post("/predict", response_model=list[Prediction] | list[list[Prediction]], tags=["Text Embeddings Inference"])
+@router.post(
+    "/predict",
+    response_model=list[Prediction] | list[list[Prediction]],
+    tags=["Text Embeddings Inference"],
+    responses=shown([{"label": "sadness", "score": 0.81}, {"label": "love", "score": 0.12}]),
+)
 async def predict(body: PredictRequest, request: Request, answering: Held) -> Response:
     """All labels of texts with their scores, the highest first."""
     felt = await _feel(request, answering, body.texts, whole=not body.truncate)

@@ -22,7 +22,7 @@ from serving.http.replies import json_reply
 from serving.inference.reranker import Pair, Read, Reranker, ServedReranker
 from serving.matching.matcher import Answering
 from serving.matching.reranking import reranker_of
-from serving.schemas import MOST_CHARACTERS, MOST_TEXTS, Text
+from serving.schemas import MOST_TEXTS, Text, require_room
 
 router = APIRouter(tags=["Reranking"])
 
@@ -153,9 +153,7 @@ class DocumentsResponse(BaseModel):
 
 def _require_room(query: str, texts: Sequence[str]) -> None:
     """Raise `ValueError` for more than is meant to be read: the query counts with each text."""
-    length = len(query) * len(texts) + sum(map(len, texts))
-    if length > MOST_CHARACTERS:
-        raise ValueError(f"the pairs have {length} characters in all; {MOST_CHARACTERS} is the most")
+    require_room(len(query) * len(texts) + sum(map(len, texts)))
 
 
 @router.post("/rerank", response_model=list[Rank], responses=shown([{"index": 0, "score": 0.91}]))

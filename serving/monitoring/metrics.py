@@ -40,10 +40,13 @@ class Metrics:
         by_part = ("version", "part")
         by_address = ("method", "path", "version")
         self._requests = Counter("autosort_requests", "Requests answered.", (*by_address, "status"), registry=registry)
-        self._request_seconds = Histogram(
-            "autosort_request_seconds", "From a request's first byte to its answer's last.", by_address,
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
+        self._request_seconds = _histogram(
+            "autosort_request_seconds",
+            "From a request's first byte to its answer's last.",
+            by_address,
+            _SECONDS,
+            registry,
+        )
         self._errors = Counter(
             "autosort_errors", "Requests refused or failed.", ("error", "version"), registry=registry
         )
@@ -60,9 +63,12 @@ class Metrics:
             "autosort_tokenize_seconds", "Cutting a request's texts into tokens.", by_part, _SHORT_SECONDS, registry
         )
         self._load_seconds = _histogram(
-            "autosort_model_load_seconds", "Verifying, loading and trying a model.", ("outcome",), _LOADING_SECONDS,
+            "autosort_model_load_seconds",
+            "Verifying, loading and trying a model.",
+            ("outcome",),
+            _LOADING_SECONDS,
             registry,
-        )  # fmt: skip
+        )
         ProcessCollector(registry=registry)
         self._by_version: tuple[MetricWrapperBase, ...] = (
             self._requests,

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from serving.http.emotions import EmotionsRequest, PredictRequest
 from serving.http.openai import EmbeddingsRequest
+from serving.http.rerank import RerankRequest
 from serving.http.tei import TokenizeRequest
 from serving.schemas import EmbedRequest, MatchRequest
 
@@ -18,6 +20,13 @@ LONG = "a" * 20_000
         (EmbedRequest, {"inputs": [LONG] * 100}, {"inputs": [LONG] * 100 + ["a"]}),
         (EmbeddingsRequest, {"input": [LONG] * 100}, {"input": [LONG] * 100 + ["a"]}),
         (TokenizeRequest, {"inputs": [LONG] * 10}, {"inputs": [LONG] * 10 + ["a"]}),
+        (EmotionsRequest, {"texts": [LONG] * 100}, {"texts": [LONG] * 100 + ["a"]}),
+        (PredictRequest, {"inputs": [[LONG]] * 100}, {"inputs": [[LONG]] * 100 + [["a"]]}),
+        (
+            RerankRequest,
+            {"query": "a" * 10_000, "texts": [LONG[:10_000]] * 100},
+            {"query": "a" * 10_000, "texts": [LONG[:10_000]] * 101},
+        ),
         (
             MatchRequest,
             {"songs": [{"title": "a", "description": LONG[1:]}] * 100},

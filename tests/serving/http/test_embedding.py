@@ -34,8 +34,8 @@ class Held:
 
 
 @pytest.fixture
-def held(trained_template: RegistrySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    app = create_app(trained_template, ServingSettings(device="cpu", precision="fp32"))
+def held(own_registry: RegistrySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    app = create_app(own_registry, ServingSettings(device="cpu", precision="fp32"))
     with running(app) as client:
         service: Service = app.state.service
         made = Held(client, service.scheduler, threading.Event(), threading.Event(), [])

@@ -22,8 +22,8 @@ OTHER = "I am furious. How dare they?"
 
 
 @pytest.fixture(scope="module")
-def client(trained_template: RegistrySettings) -> Iterator[httpx.Client]:
-    with serving(trained_template) as http:
+def client(own_registry: RegistrySettings) -> Iterator[httpx.Client]:
+    with serving(own_registry) as http:
         yield http
 
 

@@ -15,9 +15,9 @@ ORIGIN = "https://app.example"
 
 
 @pytest.fixture(scope="module")
-def client(trained_template: RegistrySettings) -> Iterator[httpx.Client]:
+def client(own_registry: RegistrySettings) -> Iterator[httpx.Client]:
     settings = ServingSettings(device="cpu", precision="fp32", cors_origins=(ORIGIN,))
-    with running(create_app(trained_template, settings)) as client:
+    with running(create_app(own_registry, settings)) as client:
         yield client
 
 

@@ -13,8 +13,8 @@ TEXTS = ["a slow song about a harbour at night", "loud guitars", "rain"]
 
 
 @pytest.fixture(scope="module")
-def client(trained_template: RegistrySettings) -> Iterator[OpenAI]:
-    with serving(trained_template) as http:
+def client(own_registry: RegistrySettings) -> Iterator[OpenAI]:
+    with serving(own_registry) as http:
         yield OpenAI(base_url=f"{http.base_url}/v1", api_key="none", max_retries=0)
 
 

@@ -15,8 +15,8 @@ TEXT = "Rain on the window"
 
 
 @pytest.fixture(scope="module")
-def client(trained_template: RegistrySettings) -> Iterator[httpx.Client]:
-    with serving(trained_template) as http:
+def client(own_registry: RegistrySettings) -> Iterator[httpx.Client]:
+    with serving(own_registry) as http:
         yield http
 
 

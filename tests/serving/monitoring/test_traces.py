@@ -46,9 +46,9 @@ def posts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
 
 
 def test_a_requests_spans_arrive_with_its_steps_in_the_clients_own_trace(
-    posts: list[bytes], trained_template: RegistrySettings
+    posts: list[bytes], trained_settings: RegistrySettings
 ) -> None:
-    app = create_app(trained_template, ServingSettings(device="cpu", precision="fp32"))
+    app = create_app(trained_settings, ServingSettings(device="cpu", precision="fp32"))
     with running(app) as client:
         parent = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
         client.post(f"/embed?{PRIVATE}", json={"inputs": PRIVATE}, headers=parent)
