@@ -137,7 +137,7 @@ def _feeling_v1(song: Song) -> str:
     words = sound_words(song)
     told = song.description or (f"Sound: {', '.join(words)}" if words else "")
     facts = [song.title, *([told] if told else [])]
-    # Not as elsewhere: "!" and "?" say something here, and a full stop behind them would be no part of how people write.
+    # Not as elsewhere: here "!" and "?" say something, and nobody writes a full stop behind them.
     return " ".join(fact if fact.endswith(_ENDS) else f"{fact}." for fact in facts)
 
 
