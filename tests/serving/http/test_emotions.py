@@ -52,7 +52,7 @@ def test_songs_are_read_by_title_and_description(client: httpx.Client, trained_t
     )
     assert songs[0] == texts[0]
     with open_database(trained_template) as database, database.transaction() as connection:
-        known = catalogue.songs_by_id(connection, ["song-00001"])["song-00001"]
+        (known,) = catalogue.songs_by_id(connection, ["song-00001"]).values()
     (again,) = client.post("/emotions", json={"texts": [render_feeling(known)]}).json()["results"]
     assert songs[1] == again
     unknown = client.post("/emotions", json={"songs": [{"song_id": "nobody's"}]})
@@ -88,7 +88,8 @@ def test_raw_scores_are_log_odds(client: httpx.Client) -> None:
 
 
 def test_what_teis_clients_may_get_wrong_is_refused(client: httpx.Client) -> None:
-    for inputs in ([TEXT, OTHER], [[TEXT, OTHER]], [], [[]], 7):
+    wrong: list[Any] = [[TEXT, OTHER], [[TEXT, OTHER]], [], [[]], 7]
+    for inputs in wrong:
         assert client.post("/predict", json={"inputs": inputs}).status_code == 422, inputs
     long: dict[str, Any] = {"inputs": [[TEXT], ["word " * 600]]}
     assert client.post("/predict", json=long).status_code == 200
