@@ -15,6 +15,8 @@ OTHER = "I am furious. How dare they?"
 
 
 def test_what_is_predicted_is_written_down(trained: Workspace) -> None:
+    with trained.database.transaction() as connection:
+        connection.execute("DELETE FROM predicted_emotions")  # what other tests asked of the one that this is a copy of
     with serving(trained.settings) as client:
         for _ in range(3):  # the second and third from the cache: predictions all the same
             results = client.post("/emotions", json={"texts": [TEXT, OTHER]}).json()["results"]
@@ -37,6 +39,8 @@ def test_what_is_predicted_is_written_down(trained: Workspace) -> None:
 def test_a_version_without_a_model_says_so_and_one_that_is_damaged_still_embeds(trained: Workspace) -> None:
     with trained.database.transaction() as connection:
         spec = versions.get(connection, "v2").spec.emotions
+        # As it was registered before there were emotion models; no version may change otherwise.
+        connection.execute("ALTER TABLE model_versions DISABLE TRIGGER model_versions_immutable")
         connection.execute("UPDATE model_versions SET spec = spec - 'emotions' WHERE version = 'v1'")
     assert spec is not None
     config = trained.settings.artifacts_folder / spec.artifact / "config.json"
