@@ -186,7 +186,7 @@ def _use_dataset(run: "Run", dataset: PairDataset, folder: Path) -> None:
 
 
 def _log_models(run: "Run", version: ModelVersion, workspace: Workspace) -> None:
-    models = {"model": version.spec.embedder, "reranker": version.spec.reranker, "emotions": version.spec.emotions}
+    models = {"model": version.spec.embedder, "reranker": version.spec.reranker}  # emotions: the run did not make them
     for name, spec in models.items():
         if spec is not None:
             metadata = {"version": version.version, "digest": spec.artifact, "base_model": spec.base_model}

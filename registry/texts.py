@@ -126,6 +126,9 @@ def render_feeling(song: Song, template: int = CURRENT_FEELING_TEMPLATE) -> str:
     return _FEELING_TEMPLATES[template](song)
 
 
+_ENDS = (".", "!", "?", "…")
+
+
 def _feeling_v1(song: Song) -> str:
     """Title and description; where there is none, the title and what the audio features say.
 
@@ -133,7 +136,9 @@ def _feeling_v1(song: Song) -> str:
     """
     words = sound_words(song)
     told = song.description or (f"Sound: {', '.join(words)}" if words else "")
-    return _sentences([song.title, *([told] if told else [])])
+    facts = [song.title, *([told] if told else [])]
+    # Not as elsewhere: here "!" and "?" say something, and nobody writes a full stop behind them.
+    return " ".join(fact if fact.endswith(_ENDS) else f"{fact}." for fact in facts)
 
 
 def _playlist_v1(playlist: Playlist) -> str:

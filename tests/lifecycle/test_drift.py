@@ -45,5 +45,5 @@ def test_nothing_predicted_is_unknown() -> None:
 def test_samples_of_one_distribution_drift_as_much_as_chance_makes_them() -> None:
     chance = np.random.default_rng(0)
     shares = chance.dirichlet(np.full(28, 5))
-    found = [stability_index(chance.multinomial(2000, shares), chance.multinomial(3000, shares)) for _ in range(300)]
+    found = [stability_index(*(chance.multinomial(each, shares).tolist() for each in (2000, 3000))) for _ in range(300)]
     assert np.mean(found) == pytest.approx(chance_index(28, 2000, 3000), rel=0.1)  # type: ignore[arg-type]

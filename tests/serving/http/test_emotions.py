@@ -1,17 +1,13 @@
-"""Emotions over HTTP: the app's own shape and TEI's; what is told when there is no model; what is written down."""
+"""Emotions over HTTP: the app's own shape and TEI's."""
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from lifecycle.emotion_rates import emotion_rates
-from lifecycle.workspace import Workspace
-from registry import catalogue, emotions, versions
+from registry import catalogue, versions
 from registry.database import open_database
 from registry.settings import RegistrySettings
 from registry.texts import render_feeling
@@ -56,7 +52,7 @@ def test_songs_are_read_by_title_and_description(client: httpx.Client, trained_t
     )
     assert songs[0] == texts[0]
     with open_database(trained_template) as database, database.transaction() as connection:
-        known = catalogue.songs_by_id(connection, ["song-00001"])["song-00001"]
+        (known,) = catalogue.songs_by_id(connection, ["song-00001"]).values()
     (again,) = client.post("/emotions", json={"texts": [render_feeling(known)]}).json()["results"]
     assert songs[1] == again
     unknown = client.post("/emotions", json={"songs": [{"song_id": "nobody's"}]})
@@ -92,7 +88,8 @@ def test_raw_scores_are_log_odds(client: httpx.Client) -> None:
 
 
 def test_what_teis_clients_may_get_wrong_is_refused(client: httpx.Client) -> None:
-    for inputs in ([TEXT, OTHER], [[TEXT, OTHER]], [], [[]], 7):
+    wrong: list[Any] = [[TEXT, OTHER], [[TEXT, OTHER]], [], [[]], 7]
+    for inputs in wrong:
         assert client.post("/predict", json={"inputs": inputs}).status_code == 422, inputs
     long: dict[str, Any] = {"inputs": [[TEXT], ["word " * 600]]}
     assert client.post("/predict", json=long).status_code == 200
@@ -106,43 +103,3 @@ def test_both_versions_answer_with_their_own_name(client: httpx.Client) -> None:
     body = client.post("/emotions", json={"texts": [TEXT]}, headers={"X-Model-Version": "v2"}).json()
     assert body["model_version"] == "v2", "a retrained version takes over its parent's model"
     assert body["results"] == client.post("/emotions", json={"texts": [TEXT]}).json()["results"]
-
-
-def test_what_is_predicted_is_written_down(trained: Workspace) -> None:
-    with serving(trained.settings) as client:
-        for _ in range(3):  # the second and third from the cache: predictions all the same
-            results = client.post("/emotions", json={"texts": [TEXT, OTHER]}).json()["results"]
-        client.post("/predict", json={"inputs": TEXT})
-    with trained.database.transaction() as connection:
-        found = emotions.read(connection, "v1", since=datetime.now(UTC) - timedelta(hours=1))
-    scores = [result["scores"]["gratitude"] for result in results]
-    assert found["gratitude"].texts == 7
-    assert found["gratitude"].score == pytest.approx(4 * scores[0] + 3 * scores[1], abs=1e-4)
-    assert found["gratitude"].held >= 4
-    rates = emotion_rates(trained, None, days=1)
-    assert (rates.version, rates.texts, rates.texts_before) == ("v1", 7, 0)
-    (gratitude,) = (each for each in rates.labels if each.label == "gratitude")
-    assert gratitude.rate == pytest.approx(found["gratitude"].held / 7, abs=1e-4)
-    assert rates.from_before.index is None
-    assert rates.from_measured.index is not None
-    json.dumps(rates.as_json())
-
-
-def test_a_version_without_a_model_says_so_and_one_that_is_damaged_still_embeds(trained: Workspace) -> None:
-    with trained.database.transaction() as connection:
-        spec = versions.get(connection, "v2").spec.emotions
-        connection.execute("UPDATE model_versions SET spec = spec - 'emotions' WHERE version = 'v1'")
-    assert spec is not None
-    config = trained.settings.artifacts_folder / spec.artifact / "config.json"
-    text = config.read_text()
-    config.unlink()  # it is linked to that of other tests
-    config.write_text(f"{text} ")
-    with serving(trained.settings) as client:
-        none = client.post("/emotions", json={"texts": [TEXT]})
-        assert (none.status_code, none.json()["error"]) == (409, "Refused")
-        assert "v1 has no emotion model" in none.json()["message"]
-        damaged = client.post("/predict", json={"inputs": TEXT}, headers={"X-Model-Version": "v2"})
-        assert (damaged.status_code, damaged.json()["error"]) == (503, "ModelUnavailable")
-        assert "The emotion model of v2 cannot be loaded" in damaged.json()["message"]
-        for name in ("v1", "v2"):
-            assert client.post("/embed", json={"inputs": TEXT}, headers={"X-Model-Version": name}).status_code == 200

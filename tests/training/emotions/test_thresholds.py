@@ -14,7 +14,7 @@ def test_the_figures_are_scikit_learns() -> None:
     scores, labels = chance.random((200, 5), np.float32), chance.random((200, 5)) < [0.01, 0.1, 0.3, 0.5, 0.9]
     thresholds = [0.9, 0.5, 0.4, 0.2, 0.999]
     quality = Quality.measure(scores, thresholds, labels)
-    expected = precision_recall_fscore_support(labels, scores >= np.float32(thresholds), zero_division=0)
+    expected = precision_recall_fscore_support(labels, scores >= np.array(thresholds, np.float32), zero_division=0)
     np.testing.assert_allclose([quality.precision, quality.recall, quality.f1, quality.support], expected)
     assert quality.macro_f1 == pytest.approx(np.mean(expected[2]))
     assert quality.rate[3] == pytest.approx((scores[:, 3] >= 0.2).mean())
