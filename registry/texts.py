@@ -121,22 +121,22 @@ def _song_v2(song: Song) -> str:
     return _sentences(facts)
 
 
-def render_feeling(song: Song, template: int = CURRENT_FEELING_TEMPLATE) -> str:
-    """The text of a song whose emotions are told, under a template of these texts' own."""
-    return _FEELING_TEMPLATES[template](song)
+def render_feeling(about: Song | Playlist, template: int = CURRENT_FEELING_TEMPLATE) -> str:
+    """The text of a song or playlist whose emotions are told, under a template of these texts' own."""
+    return _FEELING_TEMPLATES[template](about)
 
 
 _ENDS = (".", "!", "?", "…")
 
 
-def _feeling_v1(song: Song) -> str:
-    """Title and description; where there is none, the title and what the audio features say.
+def _feeling_v1(about: Song | Playlist) -> str:
+    """Title and description; where a song has none, the title and what the audio features say.
 
     Without the names of artist, album and genre, whose words (Panic, Joy, Blues) are not about the song.
     """
-    words = sound_words(song)
-    told = song.description or (f"Sound: {', '.join(words)}" if words else "")
-    facts = [song.title, *([told] if told else [])]
+    words = sound_words(about) if isinstance(about, Song) else []
+    told = about.description or (f"Sound: {', '.join(words)}" if words else "")
+    facts = [about.title if isinstance(about, Song) else about.name, *([told] if told else [])]
     # Not as elsewhere: here "!" and "?" say something, and nobody writes a full stop behind them.
     return " ".join(fact if fact.endswith(_ENDS) else f"{fact}." for fact in facts)
 
@@ -153,5 +153,5 @@ def _sentences(facts: Sequence[str]) -> str:
 
 _SONG_TEMPLATES: dict[int, Callable[[Song], str]] = {1: _song_v1, 2: _song_v2}
 _PLAYLIST_TEMPLATES: dict[int, Callable[[Playlist], str]] = {1: _playlist_v1, 2: _playlist_v1}
-_FEELING_TEMPLATES: dict[int, Callable[[Song], str]] = {1: _feeling_v1}
+_FEELING_TEMPLATES: dict[int, Callable[[Song | Playlist], str]] = {1: _feeling_v1}
 TEMPLATES = frozenset(_SONG_TEMPLATES)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from registry.errors import BadInput
+from registry.errors import BadInput, ModelUnavailable
+from registry.records import Playlist, Song
 from registry.texts import render_feeling
 from serving.http.abandonment import unless_abandoned
 from serving.http.dependencies import Held, service_of
@@ -169,6 +170,24 @@ async def _song_texts(request: Request, answering: Answering, songs: Sequence[So
     asked = await service_of(request).requested.look_up(answering, songs)
     spec = answering.version.spec.emotions
     return [render_feeling(song, spec.text_template) if spec else "" for song in asked.songs]
+
+
+async def felt_in(
+    request: Request, answering: Answering, about: Sequence[Song | Playlist]
+) -> list[dict[str, Any] | None]:
+    """What is felt in songs or playlists; nothing if the version has no emotion model, or it cannot be loaded.
+
+    Raises:
+        Overloaded, InferenceFailed, ClientGone: as for vectors.
+    """
+    spec = answering.version.spec.emotions
+    if spec is None:
+        return [None] * len(about)
+    try:
+        felt = await _feel(request, answering, [render_feeling(each, spec.text_template) for each in about])
+    except ModelUnavailable:
+        return [None] * len(about)
+    return [_emotions(felt, row) for row in felt.scores]
 
 
 async def _feel(request: Request, answering: Answering, texts: Sequence[str], *, whole: bool = False) -> Felt:

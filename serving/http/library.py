@@ -26,6 +26,7 @@ from registry.records import (
 from serving.http.addresses import needs
 from serving.http.answering import USER_HEADER
 from serving.http.dependencies import Held, service_of
+from serving.http.emotions import Emotions, felt_in
 from serving.http.replies import json_reply
 from serving.library import KeptSong, Library
 from serving.matching.matcher import Answering
@@ -94,8 +95,8 @@ class SongsBody(BaseModel):
 class SongEmbedding(BaseModel):
     """A song's vector.
 
-    `content_hash` is of the text that was embedded; `cached`, whether nothing had to be computed. Without a vector,
-    `set_aside` says why the version cannot embed the song.
+    `content_hash` is of the text that was embedded; `cached`, whether its vector was there before. Without a vector,
+    `set_aside` says why the version cannot embed the song. `emotions` is null if the version cannot tell them.
     """
 
     song_id: str
@@ -103,6 +104,7 @@ class SongEmbedding(BaseModel):
     embedding: list[float] | None
     cached: bool
     set_aside: str | None = None
+    emotions: Emotions | None = None
 
 
 class SongResponse(SongEmbedding):
@@ -209,6 +211,7 @@ class PlaylistResponse(BaseModel):
     embedding: list[float]
     songs_added: int
     songs_removed: int
+    emotions: Emotions | None = None
 
 
 class FeedbackItem(BaseModel):
@@ -255,7 +258,8 @@ async def put_song(song_id: Identifier, body: SongBody, request: Request, answer
     """Add a song to the catalogue, or change it; its vector is there when this answers."""
     song = Song(song_id=song_id, **_told(body))
     kept = await _library(request, lambda library: library.keep_songs(answering, [song]))
-    reply = json_reply({**_by(answering), **_song_json(kept.songs[0])})
+    (felt,) = await felt_in(request, answering, [kept.songs[0].song])
+    reply = json_reply({**_by(answering), **_song_json(kept.songs[0], felt)})
     reply.status_code = _CREATED if kept.added else reply.status_code
     return reply
 
@@ -265,8 +269,9 @@ async def embed_songs(body: SongsBody, request: Request, answering: Held) -> Res
     """The same for several songs at once."""
     songs = [Song(**_told(each)) for each in body.songs]
     kept = await _library(request, lambda library: library.keep_songs(answering, songs))
-    vectors = [_song_json(each) for each in kept.songs]
-    return json_reply({**_by(answering), "added": kept.added, "changed": kept.changed, "songs": vectors})
+    felt = await felt_in(request, answering, [each.song for each in kept.songs])
+    told = [_song_json(*each) for each in zip(kept.songs, felt, strict=True)]
+    return json_reply({**_by(answering), "added": kept.added, "changed": kept.changed, "songs": told})
 
 
 @router.delete("/songs/{song_id:path}", status_code=204)
@@ -288,10 +293,12 @@ async def put_playlist(playlist_id: Identifier, body: PlaylistBody, request: Req
     kept = await _library(
         request, lambda library: library.keep_playlist(answering, playlist, body.song_ids, body.source)
     )
+    (felt,) = await felt_in(request, answering, [kept.playlist])
     reply = json_reply(
         {
             **_by(answering),
             "playlist_id": playlist_id,
+            "emotions": felt,
             "content_hash": kept.content_hash.hex(),
             "embedding": kept.vector,
             "songs_added": kept.songs_added,
@@ -340,11 +347,12 @@ def _by(answering: Answering) -> dict[str, object]:
     return {"model_version": answering.version.version, "generation": answering.generation}
 
 
-def _song_json(kept: KeptSong) -> dict[str, object]:
+def _song_json(kept: KeptSong, emotions: object) -> dict[str, object]:
     return {
         "song_id": kept.song.song_id,
         "content_hash": kept.content_hash.hex(),
         "embedding": kept.vector,
         "cached": kept.recorded,
         "set_aside": kept.set_aside,
+        "emotions": emotions,
     }

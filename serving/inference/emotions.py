@@ -18,6 +18,7 @@ from serving.inference.cache import Known, VectorCache
 from serving.inference.encoder import batch_tokens_of
 from serving.inference.futures import then
 from serving.inference.scheduler import Scheduler
+from serving.inference.unpadded import UnpaddedClassifier
 from serving.inference.waiting import Matrix, Tokens
 
 _CACHED_TEXTS = 16_384
@@ -56,6 +57,7 @@ class EmotionModel:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._cutting = threading.Lock()
+        self._unpadded = UnpaddedClassifier.of(model)
 
     @classmethod
     def load(cls, artifacts: ArtifactStore, spec: EmotionsSpec, *, device: str = "cpu") -> "EmotionModel":
@@ -97,6 +99,9 @@ class EmotionModel:
 
     def forward(self, tokens: Sequence[Tokens]) -> Matrix:
         """Log-odds of one batch, shape (len(tokens), labels); any number of threads at once."""
+        if self._unpadded is not None:
+            with torch.inference_mode():
+                return np.asarray(self._unpadded(tokens).float().numpy(), np.float32)
         width = max(len(each) for each in tokens)
         ids = np.full((len(tokens), width), self._tokenizer.pad_token_id or 0, np.int64)
         mask = np.zeros_like(ids)

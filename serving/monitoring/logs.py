@@ -15,6 +15,7 @@ from typing import Any, Literal, TextIO
 import orjson
 
 from registry.errors import AutosortError
+from serving.monitoring.log_writer import LogWriter
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Of the request that is being answered here; lines that are logged meanwhile carry it."""
@@ -66,7 +67,7 @@ _TALKATIVE = ("sentence_transformers", "transformers", "httpx", "huggingface_hub
 
 def set_up_logging(form: Format | None, stream: TextIO = sys.stderr) -> None:
     """Have everything that the process logs go to a stream in this form; unless told, text if it is a terminal."""
-    handler = logging.StreamHandler(stream)
+    handler = LogWriter(stream)
     as_text = form == "text" or (form is None and stream.isatty())
     handler.setFormatter(TextLines() if as_text else JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -484,12 +484,21 @@ def test_without_the_database_it_embeds_on_and_matches_again_once_it_is_back(
             assert int(refused.headers["Retry-After"]) >= 1
             assert refused.json()["error"] == "DatabaseUnavailable"
             assert refused.headers["X-Model-Version"] == "v1"
+            for method, path, body in (
+                ("PUT", "/songs/a", {"title": "A"}),
+                ("PUT", "/playlists/a", {"name": "A"}),
+                ("POST", "/match", {"playlist": {"name": "A"}}),
+                ("GET", "/versions", {}),
+            ):
+                refused = client.request(method, path, json=body)
+                assert (refused.status_code, "Retry-After" in refused.headers) == (503, True), path
             assert client.post("/embed", json={"inputs": "a"}).status_code == 200
             assert client.get("/ready").status_code == 200
             assert client.get("/ready").json()["problem"]
         finally:
             _reopen(postgres, name)
         assert eventually(lambda: client.post("/match", json={"songs": [{"song_id": known_id}]}).status_code == 200)
+        assert client.put("/songs/a", json={"title": "A"}).status_code == 201
         assert eventually(lambda: client.get("/ready").json()["problem"] is None)
 
 

@@ -84,6 +84,9 @@ def test_a_new_song_is_in_the_catalogue_with_its_vector(
     encode: Any = reference.encode
     np.testing.assert_allclose(kept["embedding"], encode(text, normalize_embeddings=True), atol=1e-5)
     assert re.fullmatch(r"[0-9a-f]{64}", kept["content_hash"])
+    felt = client.post("/emotions", json={"songs": [{"song_id": "lamp"}]}).json()["results"][0]
+    assert len(kept["emotions"]["scores"]) == 28
+    assert kept["emotions"] == felt
     assert coverage(workspace.database) == EVERYTHING
     assert matched(client, "lamp")
 
@@ -130,6 +133,7 @@ def test_several_songs_are_kept_at_once_in_their_order(client: httpx.Client, wor
     assert (body["added"], body["changed"]) == (3, 0)
     assert [each["song_id"] for each in body["songs"]] == ["many-2", "many-1", "many-3"]
     assert {len(each["embedding"]) for each in body["songs"]} == {384}
+    assert all(each["emotions"]["dominant"]["label"] for each in body["songs"])
     again = client.post("/songs:embed", json={"songs": [*songs, {**songs[0], "title": "Renamed"}]}).json()
     assert (again["added"], again["changed"]) == (0, 1)
     assert [each["cached"] for each in again["songs"]] == [False, True, True, False]
@@ -203,6 +207,8 @@ def test_a_new_playlist_is_matched_with_at_once(client: httpx.Client, workspace:
     members = [f"waltz-{number}" for number in range(3)]
     kept = put(client, "/playlists/waltzes", {"name": "Slow waltzes", "song_ids": members}, 201)
     assert (len(kept["embedding"]), kept["songs_added"], kept["songs_removed"]) == (384, 3, 0)
+    felt = client.post("/emotions", json={"texts": ["Slow waltzes."]}).json()["results"][0]
+    assert kept["emotions"] == felt
     assert coverage(workspace.database) == EVERYTHING
     deadline = time.monotonic() + 20
     while matched(client, "waltz-3")[0]["playlist_id"] != "waltzes" and time.monotonic() < deadline:

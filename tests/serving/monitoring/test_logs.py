@@ -3,12 +3,15 @@
 import io
 import json
 import logging
+import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from registry.errors import DatabaseError
+from serving.monitoring.log_writer import LogWriter
 from serving.monitoring.logs import FIELDS, REQUEST_ID, JsonLines, TextLines
 
 PRIVATE = "what-nobody-else-may-read"
@@ -20,13 +23,14 @@ Logged = Callable[[Callable[[logging.Logger], None]], str]
 def logged(request: pytest.FixtureRequest) -> Logged:
     """What a logger writes, in either form."""
     stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
+    handler = LogWriter(stream)
     handler.setFormatter(request.param())
     logger = logging.Logger("a.test")  # noqa: LOG001 - of no hierarchy
     logger.addHandler(handler)
 
     def write(act: Callable[[logging.Logger], None]) -> str:
         act(logger)
+        handler.flush()
         return stream.getvalue()
 
     return write
@@ -80,3 +84,33 @@ def test_json_lines_are_json() -> None:
     line: dict[str, Any] = json.loads(JsonLines().format(record))
     assert {**line, "time": None} == {"time": None, "level": "info", "logger": "a.test", "message": "said it"}
     assert line["time"].endswith("+00:00")
+
+
+class Stalled(io.StringIO):
+    """A stream that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.let_go.wait()
+        return super().write(text)
+
+
+def test_who_logs_does_not_wait_for_who_reads_and_is_told_what_was_lost() -> None:
+    stream = Stalled()
+    writer = LogWriter(stream, most_waiting=3)
+    writer.setFormatter(JsonLines())
+    logger = logging.Logger("a.test")  # noqa: LOG001 - of no hierarchy
+    logger.addHandler(writer)
+    for number in range(50):
+        logger.info("line %d", number)  # would wait for ever
+    stream.let_go.set()
+    writer.flush()
+    logger.info("again")
+    writer.flush()
+    told = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert told[:3] == ["line 0", "line 1", "line 2"]
+    assert re.fullmatch(r"4[67] lines were lost here: the log was not read", told[-2])
+    assert told[-1] == "again"
