@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import LiteralString
 
+import hypothesis
 import psycopg
 import pytest
 from filelock import FileLock
@@ -26,6 +27,9 @@ from registry.database import Database, migrate_database, open_database
 from registry.embedded import start_embedded_postgres
 from registry.settings import RegistrySettings
 from training.configuration import profile
+
+hypothesis.settings.register_profile("tests", deadline=None)  # machines are shared, and nothing here is about time
+hypothesis.settings.load_profile("tests")
 
 _numbers = itertools.count(1)
 

@@ -42,7 +42,8 @@ def test_a_retraining_killed_at_every_stage_ends_as_an_undisturbed_one(
     assert autosort.kill_once(registered_v2, *retrain)
     done = autosort.run(*retrain).document
 
-    assert (done["version"], done["stage"]) == ("v2", "ready")
+    assert (done["version"], done["stage"], done["live"]) == ("v2", "ready", "v1")
+    assert set(done["evaluation"]["regimes"]) == {"unseen_song", "unseen_playlist", "both_unseen", "later"}
     undisturbed = _evaluation(trained_template)
     assert done["evaluation"]["n"] == undisturbed["n"]
     assert done["evaluation"]["mrr"] == pytest.approx(undisturbed["mrr"], abs=0.02)

@@ -23,7 +23,15 @@ def test_any_other_impossible_tempo_or_time_signature_is_refused(field: str, val
         AudioFeatures.model_validate({field: value})
 
 
-@given(st.floats(0, 16, exclude_min=True))
+@given(st.floats(2.0**-126, 16))
 def test_every_possible_one_is_kept(value: float) -> None:
     features = AudioFeatures.model_validate({"tempo": str(value), "time_signature": value})
     assert (features.tempo, features.time_signature) == (value, value)
+
+
+@given(st.floats(0, 2.0**-126, exclude_max=True))
+def test_what_no_real_of_postgres_can_hold_is_zero(value: float) -> None:
+    told = {"tempo": value, "time_signature": value, "energy": value, "key": value, "loudness": -value, "mode": value}
+    features = AudioFeatures.model_validate(told)
+    assert (features.tempo, features.time_signature) == (None, None)
+    assert (features.energy, features.key, features.loudness, features.mode) == (0, 0, 0, 0)
