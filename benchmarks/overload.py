@@ -98,33 +98,53 @@ async def closed_loop(stream: Iterator[str], *, clients: int, seconds: float) ->
     return answered / seconds
 
 
+class Asker:
+    """Clients that ask whenever told, on connections that are kept while nothing is asked on them."""
+
+    def __init__(self, seen: Seen, seconds: float) -> None:
+        self._seen = seen
+        self._part = seconds / 10
+        self._begun = time.perf_counter()
+        self._idle: list[Connection] = []
+
+    async def ask(self, text: str) -> None:
+        kept = self._idle.pop() if self._idle else None
+        connection = kept or await Connection.open(PORT)
+        try:
+            status, took = await timed(connection, text)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        except (OSError, asyncio.IncompleteReadError) as error:
+            connection.close()
+            if kept is None:
+                self._seen.statuses[type(error).__name__] += 1
+            else:  # the server had closed it, as nothing came for five seconds: clients ask anew
+                self._idle.clear()
+                await self.ask(text)
+            return
+        self._note(status, took)
+        self._idle.append(connection)
+
+    def _note(self, status: int, took: float) -> None:
+        self._seen.statuses[status] += 1
+        self._seen.took.setdefault(status, []).append(took)
+        self._seen.answered_in[int((time.perf_counter() - self._begun) / self._part)] += status == 200
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+
+
 async def open_loop(
     stream: Iterator[str], seen: Seen, process: psutil.Process, *, rate: float, seconds: float, leave: bool
 ) -> None:
     """Send requests at a rate, at random moments, whatever becomes of them."""
-    chance, idle = random.Random(7), list[Connection]()
-    tasks = set[asyncio.Task[None]]()
+    chance, asker, tasks = random.Random(7), Asker(seen, seconds), set[asyncio.Task[None]]()
     begun = due = time.perf_counter()
-
-    async def ask(text: str) -> None:
-        connection = idle.pop() if idle else await Connection.open(PORT)
-        try:
-            status, took = await timed(connection, text)
-        except (OSError, asyncio.IncompleteReadError) as error:
-            seen.statuses[type(error).__name__] += 1
-            connection.close()
-            return
-        except asyncio.CancelledError:
-            connection.close()
-            raise
-        seen.statuses[status] += 1
-        seen.took.setdefault(status, []).append(took)
-        seen.answered_in[int((time.perf_counter() - begun) / seconds * 10)] += status == 200
-        idle.append(connection)
-
     while (now := time.perf_counter()) < begun + seconds:
         while due <= now:
-            task = asyncio.ensure_future(ask(next(stream)))
+            task = asyncio.ensure_future(asker.ask(next(stream)))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             due += chance.expovariate(rate)
@@ -135,8 +155,7 @@ async def open_loop(
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    for connection in idle:
-        connection.close()
+    asker.close()
 
 
 async def recovered(stream: Iterator[str], quiet: float) -> float:

@@ -14,7 +14,7 @@ from serving.http import emotions, health, library, matches, openai, rerank, scr
 from serving.http.access import AccessMiddleware
 from serving.http.addresses import Addresses
 from serving.http.answering import GENERATION_HEADER, USER_HEADER, VERSION_HEADER, AnsweringMiddleware
-from serving.http.limits import BodyLimit
+from serving.http.limits import BodyLimit, RoomLimit
 from serving.http.observing import ObservingMiddleware
 from serving.http.openapi import ERRORS, describe_access
 from serving.http.problems import install_error_handlers
@@ -55,6 +55,7 @@ def create_app(registry: RegistrySettings | None = None, settings: ServingSettin
 def _add_middleware(app: FastAPI, settings: ServingSettings, addresses: Addresses) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(BodyLimit)
+    app.add_middleware(RoomLimit)
     app.add_middleware(AnsweringMiddleware)
     app.add_middleware(AccessMiddleware)
     if settings.cors_origins:

@@ -1,10 +1,13 @@
-"""No request holds more than this service means to read, or takes longer to arrive than it means to wait."""
+"""No request is larger than this service means to read, longer under way, or more than there is room for."""
 
 import asyncio
 import time
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.http.problems import refusal_of
+from serving.service import Service
 
 MOST_BYTES = 8 * 2**20
 """Of a body: twice what the largest request of ordinary texts takes."""
@@ -14,6 +17,29 @@ PATIENCE_SECONDS = 10.0
 
 _LEAST_RATE = 32 * 2**10
 """Bytes a second: a connection of 256 kbit/s."""
+
+
+_COMPUTING = frozenset({"/embed", "/v1/embeddings", "/rerank", "/v1/rerank", "/v2/rerank", "/predict", "/emotions"})
+"""Addresses of which hardly a request can be answered without a model."""
+
+
+class RoomLimit:
+    """Refuses what the models have no room for before it is read: refusing much must cost little."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        overload = None
+        if scope["type"] == "http" and scope["path"] in _COMPUTING:
+            service: Service = scope["app"].state.service
+            overload = service.scheduler.overload()
+        if overload is None:
+            await self._app(scope, receive, send)
+            return
+        scope["state"]["error"] = type(overload).__name__
+        await refusal_of(overload)(scope, receive, send)
 
 
 class BodyLimit:

@@ -103,9 +103,14 @@ async def _known_error(request: Request, error: AutosortError) -> JSONResponse:
     told = disclosed(error)
     if str(told) != str(error):
         _log.error("A request failed: %s", error)
+    request.state.error = type(told).__name__
+    return refusal_of(told)
+
+
+def refusal_of(told: AutosortError) -> JSONResponse:
+    """The response that tells a client of an error; what it says is all fit for clients."""
     status = next(status for kind, status in _STATUS if isinstance(told, kind))
     body = Problem(error=type(told).__name__, message=told.fact, remedy=told.remedy)
-    request.state.error = body.error
     return problem_response(body, status, {"Retry-After": _retry_after(told)} if status in _PASSING else None)
 
 

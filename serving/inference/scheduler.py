@@ -29,6 +29,9 @@ _LOOK_SECONDS = 0.5
 _FIRST_RATE = 2_000.0
 """Tokens a second that are believed of a machine before it has shown what it can do."""
 
+_FULL = 0.98
+"""Of the longest wait: what is left then is less than most requests need."""
+
 _MEMORY = 0.2
 """Weight of the latest batch in the rate."""
 
@@ -153,12 +156,20 @@ class Scheduler:
         if self._would_wait_too_long(size):
             self._waiting.forget_given_up()
         if self._would_wait_too_long(size):
-            waits = self._waiting.tokens / self._rate
-            raise Overloaded(
-                f"The service is busy: {len(self._waiting)} texts wait, for about {waits:.1f} s.",
-                "Send the same request again later; the Retry-After header says when.",
-                retry_after=max(1.0, waits),
-            )
+            raise self._overloaded()
+
+    def overload(self) -> Overloaded | None:
+        """Why next to nothing more can be taken at this moment, if so: to be asked before a request is even read."""
+        full = self._waiting.tokens / self._rate > _FULL * self._longest_wait
+        return self._overloaded() if full and len(self._waiting) else None
+
+    def _overloaded(self) -> Overloaded:
+        waits = self._waiting.tokens / self._rate
+        return Overloaded(
+            f"The service is busy: {len(self._waiting)} texts wait, for about {waits:.1f} s.",
+            "Send the same request again later; the Retry-After header says when.",
+            retry_after=max(1.0, waits),
+        )
 
     def _would_wait_too_long(self, size: int) -> bool:
         return len(self._waiting) > 0 and (self._waiting.tokens + size) / self._rate > self._longest_wait

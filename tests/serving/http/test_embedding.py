@@ -99,6 +99,8 @@ def test_what_would_wait_too_long_is_refused_with_a_time_to_come_back(held: Held
         assert (refused.status_code, refused.json()["error"]) == (429, "Overloaded")
         assert int(refused.headers["Retry-After"]) >= 1
         assert "third" not in refused.text.lower()
+    unread = held.client.post("/embed", content=b"no JSON")
+    assert (unread.status_code, unread.headers["X-Model-Version"]) == (429, "v1")
     held.go.set()
     for thread in threads:
         thread.join()
