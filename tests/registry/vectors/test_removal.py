@@ -146,14 +146,14 @@ def test_the_disk_is_free_at_once(database: Database, add_version: AddVersion) -
             row = connection.execute("SELECT pg_database_size(current_database()) AS bytes").fetchone()
         return int((row or {})["bytes"])
 
-    add_songs(database, 1000)
+    add_songs(database, 2000)
     embed(database, add_version(dimensions=384))
     before = size()
     added = embed(database, add_version(dimensions=384))
     full = size()
-    assert full - before > 1000 * 2 * 384
+    assert full - before > 2000 * 2 * 384
     removal.drop(database, added)
-    assert size() - before < (full - before) / 30
+    assert size() - before < (full - before) / 50
 
 
 # Readers --------------------------------------------------------------------------------------------------------------
