@@ -35,7 +35,7 @@ from registry.texts import render_song
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelSpec, ModelVersion
 from serving.inference.precision import offered_precision
-from serving.matching.scoring import PlaylistIndex, raw_signals
+from serving.matching.index import PlaylistIndex
 
 
 def main() -> None:
@@ -122,8 +122,8 @@ def _top5(workspace: Workspace, version: ModelVersion) -> float:
         index = PlaylistIndex.build(vectors.profiles(connection), version.spec.matching, vectors.dimensions)
     songs = sorted(stored)
     matrix = np.array([stored[each] for each in songs], np.float32)
-    signals = raw_signals(matrix, np.full((len(songs), index.acoustics.shape[1]), np.nan, np.float32), index)
-    best = np.argsort(-(signals["text"] + np.nan_to_num(signals["centroid"])), axis=1)[:, :5]
+    cosines = matrix @ index.texts.T + np.nan_to_num(matrix @ index.centroids.T)
+    best = np.argsort(-cosines, axis=1)[:, :5]
     return _share_found(best, songs, [each.playlist_id for each in index.playlists], members)
 
 

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 from lifecycle.dataset_vectors import EncodedDataset, training_profiles
 from registry.versions import MatchSpec
-from serving.matching.calibration import calibrate, measure_features, uncalibrated
-from serving.matching.scoring import PlaylistIndex
+from serving.matching.calibration import calibrate, measure_features, measure_sounds, uncalibrated
+from serving.matching.index import PlaylistIndex
 from training.dataset import PairDataset, relevance
 from training.splits import Split
 
@@ -30,8 +30,10 @@ def training_sample(dataset: PairDataset) -> PairDataset:
 def calibrated_matching(sample: PairDataset, vectors: EncodedDataset) -> MatchSpec:
     """The heuristic weights, with scales measured on a sample of training pairs and a model's vectors of it."""
     songs = [sample.songs[each] for each in sample.songs]
-    spec = uncalibrated(measure_features(songs))
-    index = PlaylistIndex.build(training_profiles(sample, vectors, list(sample.playlists)), spec, vectors.dimensions)
+    profiles = training_profiles(sample, vectors, list(sample.playlists))
+    sounds = measure_sounds(songs, ([member.song for member in each.members] for each in profiles))
+    spec = uncalibrated(measure_features(songs), sounds, template=sample.template)
+    index = PlaylistIndex.build(profiles, spec, vectors.dimensions)
     holding = [(pair.song_id, pair.playlist_id) for pair in sample.pairs]
     belongs = relevance(holding, list(sample.songs), list(sample.playlists))
     return calibrate(vectors.of_songs(list(sample.songs)), songs, index, belongs, spec)

@@ -1,6 +1,6 @@
 """A dataset in the space of one model: its songs, its playlists, and the profiles that its training pairs make."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -11,8 +11,8 @@ import numpy.typing as npt
 from lifecycle.progress import Advance, Progress
 from registry.records import Song
 from registry.texts import render_playlist, render_song
-from registry.vectors.records import StoredProfile
-from serving.matching.scoring import features_of
+from registry.vectors.records import MOST_MEMBERS, Member, StoredProfile
+from serving.matching.signals.sound import features_of
 from training.dataset import PairDataset
 from training.splits import Split
 
@@ -58,12 +58,21 @@ def encode_dataset(
 
 
 def training_profiles(
-    dataset: PairDataset, vectors: EncodedDataset, playlist_ids: Sequence[str]
+    dataset: PairDataset,
+    vectors: EncodedDataset,
+    playlist_ids: Sequence[str],
+    *,
+    without: Collection[str] = (),
 ) -> list[StoredProfile]:
-    """Playlists as their training songs alone make them: what is tested has no part in them."""
+    """Playlists as their training songs alone make them: what is tested has no part in them.
+
+    Args:
+        without: songs that are left out as well.
+    """
     members: dict[str, list[str]] = {}
     for pair in dataset.select(Split.TRAIN):
-        members.setdefault(pair.playlist_id, []).append(pair.song_id)
+        if pair.song_id not in without:
+            members.setdefault(pair.playlist_id, []).append(pair.song_id)
     profiles = (StoredProfile(dataset.playlists[each], vectors.playlists[each], None, 0, {}) for each in playlist_ids)
     return [
         profile_of(each, [dataset.songs[song] for song in members.get(each.playlist.playlist_id, [])], vectors.songs)
@@ -82,6 +91,7 @@ def profile_of(profile: StoredProfile, songs: Sequence[Song], vectors: Mapping[s
         centroid=None if total is None else np.asarray(total / np.linalg.norm(total), np.float32),
         song_count=len(songs),
         acoustic={name: fmean(each[name] for each in features if name in each) for name in sorted(names)},
+        members=tuple(Member(song, vectors.get(song.song_id)) for song in songs[:MOST_MEMBERS]),
     )
 
 

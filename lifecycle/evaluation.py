@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lifecycle.dataset_vectors import EncodedDataset, encode_dataset, training_profiles
+from lifecycle.homeless import homeless_report
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
 from lifecycle.progress import Progress
 from lifecycle.workspace import Workspace
@@ -23,7 +24,9 @@ from registry import versions
 from registry.errors import NotFound
 from registry.records import Song
 from registry.versions import MatchSpec, ModelVersion
-from serving.matching.scoring import SIGNALS, PlaylistIndex, match_songs
+from serving.matching.index import PlaylistIndex
+from serving.matching.scoring import combined, match_songs, scaled_signals
+from serving.matching.signals.asked import AskedSongs
 from training.audit import audit
 from training.baselines import Baselines
 from training.dataset import PairDataset, relevance
@@ -39,6 +42,8 @@ Report = dict[str, Any]
 
 _UNKNOWN_GENRE = "unknown"
 _CONFUSIONS = 10
+_NOT_THERE = -100.0
+"""Below every signal: what a playlist is ranked by that does not have the one it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,19 @@ class Regime:
     relevant: Relevance
 
 
-def evaluate_version(workspace: Workspace, name: str, progress: Progress, *, dataset: str | None = None) -> Report:
+def evaluate_version(
+    workspace: Workspace,
+    name: str,
+    progress: Progress,
+    *,
+    dataset: str | None = None,
+    vectors: EncodedDataset | None = None,
+) -> Report:
     """Evaluate a version on a dataset's test split, by default that of its own, and keep the report.
 
     Args:
         dataset: fingerprint; by default that of the version's own training, or of the live version's.
+        vectors: the version's of that dataset, if they are known already.
 
     Raises:
         NotFound: there is no such version, or the dataset is not on this machine.
@@ -72,7 +85,9 @@ def evaluate_version(workspace: Workspace, name: str, progress: Progress, *, dat
     pairs = PairDataset.load(workspace.datasets, fingerprint)
     encoder = workspace.load_encoder(version.spec.embedder)
     template = version.spec.text_template
-    vectors = encode_dataset(encoder, pairs, progress, label=f"Encoding the test for {name}", template=template)
+    vectors = vectors or encode_dataset(
+        encoder, pairs, progress, label=f"Encoding the test for {name}", template=template
+    )
     regimes = dataset_regimes(version.spec.matching, pairs, vectors)
     report = build_report(name, version.spec.matching, regimes)
     for regime, figures in baseline_figures(workspace.datasets, pairs, progress).items():
@@ -85,9 +100,11 @@ def evaluate_version(workspace: Workspace, name: str, progress: Progress, *, dat
     return report
 
 
-def dataset_regimes(spec: MatchSpec, dataset: PairDataset, vectors: EncodedDataset) -> list[Regime]:
-    """The regimes of a dataset's test split that hold a query, from a model's vectors of the dataset."""
-    regimes = [_dataset_regime(split, spec, dataset, vectors) for split in REGIMES]
+def dataset_regimes(
+    spec: MatchSpec, dataset: PairDataset, vectors: EncodedDataset, splits: Sequence[Split] = REGIMES
+) -> list[Regime]:
+    """The regimes of a dataset's splits that hold a query, by default the test's, from a model's vectors of it."""
+    regimes = [_dataset_regime(split, spec, dataset, vectors) for split in splits]
     return [regime for regime in regimes if len(regime.songs)]
 
 
@@ -118,14 +135,23 @@ def build_report(name: str, spec: MatchSpec, regimes: Sequence[Regime]) -> Repor
             each.name: {
                 **_figures(outcomes.regimes[each.name]),
                 "candidates": len(each.index.playlists),
-                "signals": _by_signal(each, spec),
+                **_by_signal(each, spec),
                 "embedding": evaluate_ranking(embedding_scores(each), each.relevant).as_json(),
             }
             for each in regimes
         },
         "genres": {genre: _figures(pooled.take(rows)) for genre, rows in sorted(genres.items())},
+        "types": {kind: _figures(pooled.take(rows)) for kind, rows in sorted(_by_type(regimes).items())},
         "confusions": confusions(spec, regimes),
+        **_homeless(spec, regimes),
     }
+
+
+def _homeless(spec: MatchSpec, regimes: Sequence[Regime]) -> dict[str, Any]:
+    """How well songs that belong nowhere are recognised, among the playlists that the version knows."""
+    known = next((each for each in regimes if each.name == Split.UNSEEN_SONG.value), None)
+    report = homeless_report(spec, known) if known else None
+    return {"none_fits": report} if report else {}
 
 
 def _figures(outcomes: RegimeOutcomes) -> dict[str, Any]:
@@ -216,7 +242,8 @@ def _dataset_regime(split: Split, spec: MatchSpec, dataset: PairDataset, vectors
 def _candidates(split: Split, dataset: PairDataset) -> list[str]:
     """What a regime's songs are ranked among: held-out playlists by themselves, or those that are trained on."""
     known = (Split.TRAIN, Split.DEVELOPMENT, Split.UNSEEN_SONG, Split.LATER)
-    among = UNSEEN_PLAYLISTS if split in UNSEEN_PLAYLISTS else known
+    held_out = (UNSEEN_PLAYLISTS, (Split.DEVELOPMENT_PLAYLIST,))
+    among = next((each for each in held_out if split in each), known)
     return sorted({pair.playlist_id for pair in dataset.pairs if pair.split in among})
 
 
@@ -225,25 +252,36 @@ def _relevance(queries: Sequence[Query], playlist_ids: Sequence[str]) -> Relevan
     return relevance(holding, [query.song_id for query in queries], playlist_ids)
 
 
-def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, float]]:
-    """What each signal is worth by itself, of those that the regime's playlists have at all."""
-    has = {
-        "text": True,
-        "centroid": not np.isnan(regime.index.centroids).all(),
-        "acoustic": not np.isnan(regime.index.acoustics).all(),
-    }
+def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, dict[str, float]]]:
+    """What each signal is worth by itself, and what is left without it, of those that the regime has at all."""
+    scaled = scaled_signals(AskedSongs(regime.songs, regime.vectors), regime.index, spec)
+    there = {name: each for name, each in scaled.items() if not np.isnan(each).all()}
+
+    def without(signal: str) -> Scores:
+        others = {name: each for name, each in there.items() if name != signal}
+        return combined(others, regime.songs, regime.index, spec).score
+
     return {
-        signal: evaluate_ranking(
-            match_songs(regime.vectors, regime.songs, regime.index, spec, only=signal).score, regime.relevant
-        ).as_json()
-        for signal in SIGNALS
-        if has[signal]
+        "signals": {
+            name: evaluate_ranking(np.nan_to_num(each, nan=_NOT_THERE), regime.relevant).as_json()
+            for name, each in there.items()
+        },
+        "without": {name: evaluate_ranking(without(name), regime.relevant).as_json() for name in there},
     }
 
 
 def embedding_scores(regime: Regime) -> Scores:
     """What the embedding alone says, shape (songs, playlists): text and centroid, or text where no songs are known."""
     return text_and_centroid(regime.vectors, regime.index.texts, regime.index.centroids)
+
+
+def _by_type(regimes: Sequence[Regime]) -> dict[str, list[int]]:
+    """By the type of the first playlist that holds the song, which of all regimes' queries they are."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    first = [regime.index.types[int(column)].name for regime in regimes for column in regime.relevant.argmax(axis=1)]
+    for row, kind in enumerate(first):
+        rows[kind].append(row)
+    return rows
 
 
 def _groups(regime: Regime) -> list[str]:

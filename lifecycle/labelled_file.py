@@ -20,7 +20,7 @@ from registry.texts import render_playlist, render_song
 from registry.vectors.records import StoredProfile
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
-from serving.matching.scoring import PlaylistIndex
+from serving.matching.index import PlaylistIndex
 from training.dataset import relevance
 from training.splits import Split
 

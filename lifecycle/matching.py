@@ -13,6 +13,7 @@ from registry.records import Song
 from registry.versions import ModelVersion
 from serving.matching import matcher
 from serving.matching.matcher import Answering, Recorded
+from serving.settings import read_settings
 
 
 def match_queries(
@@ -94,4 +95,5 @@ def answering_of(workspace: Workspace, connection: Connection, version: ModelVer
     Raises:
         NotFound: the version has no whole set of vectors.
     """
-    return Answering.load(connection, version, generation, cache(lambda: workspace.load_encoder(version.spec.embedder)))
+    encoder = cache(lambda: workspace.load_encoder(version.spec.embedder))
+    return Answering.load(connection, version, generation, encoder, tiers=read_settings().tiers)

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from lifecycle.base_version import ensure_base_version
-from lifecycle.calibration import calibrated_matching, training_sample
-from lifecycle.dataset_vectors import encode_dataset
+from lifecycle.dataset_vectors import EncodedDataset, encode_dataset
 from lifecycle.emotion_models import store_emotions
-from lifecycle.evaluation import Report, evaluate_version
+from lifecycle.evaluation import Report, dataset_regimes, evaluate_version
+from lifecycle.fusion import fuse
 from lifecycle.gate.policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import reconcile_all
+from lifecycle.rerank_trial import try_reranker
 from lifecycle.settings import read_settings
 from lifecycle.tracking import Tracking, tracked
 from lifecycle.training_run import run_training
@@ -29,12 +31,13 @@ from registry import catalogue, pointer, versions
 from registry.database import actor
 from registry.errors import AlreadyRunning, Refused
 from registry.stages import GIVEN_UP
-from registry.versions import ModelSpec, ModelVersion, RerankerSpec, TrainingSpec
+from registry.versions import MatchSpec, ModelSpec, ModelVersion, RerankerSpec, TrainingSpec
 from training.configuration import RERANKER_MAX_LENGTH, TrainingConfiguration
 from training.dataset import PairDataset, build_dataset
 from training.examples import Prompts
 from training.job import FineTuned, TrainingJob
 from training.model_card import write_model_card
+from training.splits import Split
 
 DISTRIBUTION = "autosort-lifecycle"
 
@@ -98,12 +101,14 @@ def _retrain(
             "Import more, or train with another --seed.",
         )
     with tracked(workspace, base, dataset, configuration, recipe, progress, wanted=known is None) as tracking:
-        version = known or _train(workspace, base, dataset, configuration, recipe, progress, processes, tracking)
+        version, vectors = known, None
+        if version is None:
+            version, vectors = _train(workspace, base, dataset, configuration, recipe, progress, processes, tracking)
         shutil.rmtree(_run_folder(workspace, recipe), ignore_errors=True)
         tracking.registered(version)
         if reembed:
             reconcile_all(workspace, progress)
-        done = _with_evaluations(workspace, version, dataset, progress, found=known is not None)
+        done = _with_evaluations(workspace, version, dataset, vectors, progress, found=known is not None)
         tracking.evaluated(done.evaluation, done.live_evaluation)
     return done
 
@@ -132,7 +137,7 @@ def _train(
     progress: Progress,
     processes: int,
     tracking: Tracking,
-) -> ModelVersion:
+) -> tuple[ModelVersion, EncodedDataset]:
     embedder = base.spec.embedder
     job = TrainingJob(
         base=workspace.artifacts.verified(embedder.artifact),
@@ -156,44 +161,66 @@ def _register(
     recipe: str,
     trained: FineTuned,
     progress: Progress,
-) -> ModelVersion:
-    """Store the model, measure its scales, and register it; it is the candidate from then on."""
+) -> tuple[ModelVersion, EncodedDataset]:
+    """Store the model, weigh its signals, and register it; it is the candidate from then on."""
     embedder = base.spec.embedder.model_copy(update={"artifact": workspace.artifacts.add(trained.folder)})
     encoder = workspace.load_encoder(embedder)
-    sample = training_sample(job.dataset)
-    vectors = encode_dataset(encoder, sample, progress, label="Measuring the new version's scales")
+    vectors = encode_dataset(encoder, job.dataset, progress, label="Encoding the dataset for the new version")
+    fusion = fuse(job.dataset, vectors)
+    reranker, reranked = _reranker(workspace, base, job, trained, fusion.matching, vectors)
     training = TrainingSpec(
         parent=base.version,
         dataset=job.dataset.fingerprint,
         configuration=job.configuration.model_dump(mode="json"),
         code_revision=package_version(DISTRIBUTION),
         metrics=trained.metrics,
-        record=trained.record,
+        record={**trained.record, "fusion": fusion.record, "reranker": reranked},
         gate=policy.model_dump(mode="json"),
     )
     spec = ModelSpec(
         embedder=embedder,
         text_template=job.dataset.template,
-        matching=calibrated_matching(sample, vectors),
+        matching=fusion.matching,
         training=training,
-        reranker=_stored_reranker(workspace, base, trained),
+        reranker=reranker,
         emotions=base.spec.emotions or store_emotions(embedder.base_model, workspace.artifacts, read_settings()),
     )
     with workspace.database.transaction() as connection:
         version = versions.register(connection, spec, recipe=recipe, actor=actor())
         pointer.set_candidate(connection, version.version)
-    return version
+    return version, vectors
 
 
-def _stored_reranker(workspace: Workspace, base: ModelVersion, trained: FineTuned) -> RerankerSpec | None:
+def _reranker(
+    workspace: Workspace,
+    base: ModelVersion,
+    job: TrainingJob,
+    trained: FineTuned,
+    matching: MatchSpec,
+    vectors: EncodedDataset,
+) -> tuple[RerankerSpec | None, dict[str, Any] | None]:
+    """The reranker that was trained, if the development songs rank better with it; and what was measured."""
     if trained.reranker is None:
-        return None
+        return None, None
+    spec = RerankerSpec(artifact="", base_model=base.spec.embedder.base_model, max_length=RERANKER_MAX_LENGTH)
+    regimes = dataset_regimes(matching, job.dataset, vectors, (Split.DEVELOPMENT,))
+    if not regimes:
+        return None, {"taken": False, "n": 0}
+    trial = try_reranker(trained.reranker, spec, matching, regimes[0], job.dataset.template, device=workspace.device)
+    if not trial.weight:
+        return None, trial.record
     digest = workspace.artifacts.add(trained.reranker)
-    return RerankerSpec(artifact=digest, base_model=base.spec.embedder.base_model, max_length=RERANKER_MAX_LENGTH)
+    return spec.model_copy(update={"artifact": digest, "weight": trial.weight}), trial.record
 
 
 def _with_evaluations(
-    workspace: Workspace, version: ModelVersion, dataset: PairDataset, progress: Progress, *, found: bool
+    workspace: Workspace,
+    version: ModelVersion,
+    dataset: PairDataset,
+    vectors: EncodedDataset | None,
+    progress: Progress,
+    *,
+    found: bool,
 ) -> Retrained:
     with workspace.database.transaction() as connection:
         live = pointer.read(connection).live or version.version
@@ -202,7 +229,7 @@ def _with_evaluations(
         version=version,
         found=found,
         dataset=dataset,
-        evaluation=evaluate_version(workspace, version.version, progress, dataset=dataset.fingerprint),
+        evaluation=evaluate_version(workspace, version.version, progress, dataset=dataset.fingerprint, vectors=vectors),
         live=live,
         live_evaluation=evaluate_version(workspace, live, progress, dataset=dataset.fingerprint),
     )

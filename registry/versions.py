@@ -62,18 +62,70 @@ class SignalWeights(_Part):
     acoustic: float
 
 
+class SoundScale(_Part):
+    """How an audio feature is distributed, so that it can be told in normal scores.
+
+    Attributes:
+        values: of the feature, ascending, none twice; empty if no song has it.
+        scores: standard normal quantiles of these values; what lies between two is interpolated.
+        within: standard deviation of the scores within a playlist.
+    """
+
+    values: tuple[float, ...]
+    scores: tuple[float, ...]
+    within: float
+
+
+class LearnedWeights(_Part):
+    """How much each signal counts, in logits to a standard deviation of it, as learned from songs of known playlists.
+
+    Attributes:
+        known: by signal, for playlists that are known by songs too.
+        by_text: by signal, for playlists that are known by their text alone.
+        by_text_offset: logits by which these are ahead of the others, to begin with.
+        type_influence: exponent of what the playlist's type says, against the default type; 0 leaves types out.
+    """
+
+    known: dict[str, float]
+    by_text: dict[str, float]
+    by_text_offset: float = 0.0
+    type_influence: float = 0.0
+
+
+class Belonging(_Part):
+    """How likely a song is to belong in the playlist that comes first, and when that is too little.
+
+    Attributes:
+        weights: by what is known of the first playlist (`serving.matching.belonging`).
+        offset: the logit where all of that is 0.
+        threshold: probability below which no playlist fits.
+    """
+
+    weights: dict[str, float]
+    offset: float
+    threshold: float
+
+
 class MatchSpec(_Part):
     """How a version matches.
 
     Attributes:
-        weights: by playlist type; "default" is for playlists of no recognised type.
-        signals: scale of each signal ("text", "centroid", "acoustic") over pairs that do not belong together.
+        weights: heuristics by playlist type; "default" is for playlists of no recognised type.
+        signals: those it matches by, with the scale of each over pairs that do not belong together.
         features: scale of each audio feature over the catalogue the version was made on.
+        sounds: how they are distributed; empty: a playlist's sound is the mean of its songs', without a spread.
+        text_template: of the texts that are compared word by word.
+        learned: what takes the place of the heuristics.
+        belonging: when no playlist fits; None: it cannot be told.
     """
 
     weights: dict[str, SignalWeights]
     signals: dict[str, Scale]
     features: dict[str, Scale]
+    sounds: dict[str, SoundScale] = {}
+    text_template: int = 2
+    learned: LearnedWeights | None = None
+    belonging: Belonging | None = None
 
 
 class TrainingSpec(_Part):
@@ -105,11 +157,13 @@ class RerankerSpec(_Part):
         artifact: SHA-256 digest (hex) of its folder in the artifact store.
         base_model: hub id, package or version of the model it was made from.
         max_length: tokens after which a pair of texts is cut.
+        weight: how much a logit of it counts beside the score; None: it alone orders what it has read.
     """
 
     artifact: str
     base_model: str
     max_length: int
+    weight: float | None = None
 
 
 class EmotionsSpec(_Part):

@@ -191,8 +191,20 @@ class MatchedSong(BaseModel):
     artist: str | None
 
 
+class NearSong(BaseModel):
+    """A song of a playlist that is like the song that was asked for; `similarity` is the cosine of their vectors."""
+
+    song_id: str
+    title: str
+    artist: str | None
+    similarity: float
+
+
 class Match(BaseModel):
     """A playlist; `signals` are each signal's share of the score and add up to it.
+
+    `nearest_songs` are those of its songs that are most like the song, three at most; `why` says in words what spoke
+    for the match.
 
     `relevance` is what the reranker says of it, from 0 to 1, if it has read it.
     `model_version` is who put it there, in an interleaved answer, where scores of two versions cannot be compared.
@@ -204,14 +216,22 @@ class Match(BaseModel):
     score: float
     signals: dict[str, float]
     already_in: bool
+    nearest_songs: list[NearSong] = []
+    why: str = ""
     relevance: float | None = None
     model_version: str | None = None
 
 
 class MatchResult(BaseModel):
-    """A song's playlists, best first; if they were to be reranked, whether they are, and if not why."""
+    """A song's playlists, best first; if they were to be reranked, whether they are, and if not why.
+
+    `confidence` is how likely the song is to belong in the first of them, and `fits` whether that is enough: where it
+    is false, none of the playlists fits. Both are left out by versions that cannot tell.
+    """
 
     song: MatchedSong
+    fits: bool | None = None
+    confidence: float | None = None
     reranked: bool | None = None
     reason: Literal["no_reranker", "deadline", "unavailable", "overloaded", "failed"] | None = None
     matches: list[Match]
@@ -254,12 +274,17 @@ class MatchResponse(BaseModel):
 
 
 class FillingSong(BaseModel):
-    """A song for a playlist; `signals` are each signal's share of the score and add up to it."""
+    """A song for a playlist; `signals` are each signal's share of the score and add up to it.
+
+    `nearest_songs` are those of the playlist that are most like it, `why` says in words what spoke for it.
+    """
 
     song: MatchedSong
     score: float
     signals: dict[str, float]
     already_in: bool
+    nearest_songs: list[NearSong] = []
+    why: str = ""
 
 
 class FilledPlaylist(BaseModel):

@@ -72,6 +72,7 @@ class Service:
             on_change=self.heartbeat.changed,
             can_hold=lambda version: _has_room(artifacts, version),
             reranker_of=self._reranker_of,
+            tiers=settings.tiers,
         )
         self.emotions = HeldEmotions(
             lambda spec: ServedEmotions(

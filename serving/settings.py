@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from registry.errors import BadInput
+from serving.matching.signals.names import ALL_TIERS, Tier
 
 Auth = Literal["auto", "required", "off"]
 
@@ -28,6 +29,8 @@ class ServingSettings(BaseSettings):
             (`AUTOSORT_DRAIN_SECONDS`).
         log_format: "json" or "text"; unless set, text on a terminal (`AUTOSORT_LOG_FORMAT`).
         rerank_seconds: that a request for matches waits for its reranking (`AUTOSORT_RERANK_SECONDS`).
+        tiers: of signals that songs are matched by, parted by commas: "metadata", "vectors", "audio" and "deep"
+            (`AUTOSORT_TIERS`).
     """
 
     model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
@@ -40,6 +43,7 @@ class ServingSettings(BaseSettings):
     drain_seconds: float = Field(default=5.0, ge=0, le=600)
     log_format: Literal["json", "text"] | None = None
     rerank_seconds: float = Field(default=0.5, gt=0, le=60)
+    tiers: Annotated[tuple[Tier, ...], NoDecode, BeforeValidator(_parted)] = ALL_TIERS
 
 
 def read_settings() -> ServingSettings:

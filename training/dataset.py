@@ -19,10 +19,10 @@ from training.audit import audit, require_clean
 from training.clusters import cluster_songs
 from training.folders import MANIFEST, Rows, digest_tables, make_table, read_rows, write_folder
 from training.pairs import KnownPairs, Pair, known_pairs
-from training.splits import Split, combined, later_clusters, sides
+from training.splits import Split, combined, later_clusters, sides, weighing
 from training.weights import training_weights
 
-FORMAT = 2
+FORMAT = 3
 """Of the dataset itself: part of the fingerprint, so that a change of the rules makes a new dataset."""
 
 MINIMUM_PAIRS = 40
@@ -101,6 +101,17 @@ class PairDataset:
     def select(self, split: Split) -> list[LabelledPair]:
         """The pairs of one split."""
         return [pair for pair in self.pairs if pair.split is split]
+
+    @cached_property
+    def weighing(self) -> frozenset[str]:
+        """Songs of training pairs that no embedding is trained on: the weights of signals are learned from them."""
+        pairs = self.select(Split.TRAIN)
+        chosen = weighing((self.clusters[pair.song_id] for pair in pairs), self.salt)
+        return frozenset(pair.song_id for pair in pairs if self.clusters[pair.song_id] in chosen)
+
+    def trained_on(self) -> list[LabelledPair]:
+        """The pairs that an embedding is trained on."""
+        return [pair for pair in self.select(Split.TRAIN) if pair.weight > 0 and pair.song_id not in self.weighing]
 
     def counts(self) -> dict[str, int]:
         """Number of pairs by split."""

@@ -9,7 +9,6 @@ from itertools import islice
 from registry.texts import render_song
 from training.configuration import TrainingConfiguration
 from training.dataset import LabelledPair, PairDataset
-from training.splits import Split
 
 Negatives = Mapping[str, Sequence[str]]
 """Hard negatives by playlist id: songs that look as if they belonged to it and do not."""
@@ -56,7 +55,7 @@ class ExampleSource:
         self._negatives = negatives or {}
         self._wanted = max(configuration.hard_negatives, 1 if self._negatives else 0)
         self._silent = silent
-        self._pairs = [pair for pair in dataset.select(Split.TRAIN) if pair.weight > 0]
+        self._pairs = dataset.trained_on()
         self._songs: dict[str, list[str]] = defaultdict(list)
         for pair in self._pairs:
             self._songs[pair.playlist_id].append(pair.song_id)

@@ -76,9 +76,7 @@ def fine_tune(
     _require_reloaded(trainer, points[-1])
     record = _recorded(trainer, shown, points)
     folder = save_model(model, job.folder / "model")
-    reranker = None
-    if job.configuration.reranker:
-        reranker, record["reranker"] = fine_tune_reranker(job, model, on_progress=on_progress)
+    reranker = fine_tune_reranker(job, model, on_progress=on_progress) if job.configuration.reranker else None
     record["seconds"] = round(time.monotonic() - begun, 1)
     return FineTuned(folder, choose(points).development.as_json(), record, reranker)
 

@@ -25,7 +25,7 @@ def hard_negatives(
     A song that a near-duplicate of it, or any split, makes a known positive of the playlist is never among them.
     Explicit rejections are used even if the configuration asks for no mining.
     """
-    trained = {pair.song_id for pair in dataset.select(Split.TRAIN)}
+    trained = {pair.song_id for pair in dataset.select(Split.TRAIN)} - dataset.weighing
     found: dict[str, list[str]] = defaultdict(list)
     for rejection in dataset.rejections:
         if rejection.song_id in trained:
@@ -52,8 +52,9 @@ def _mined(
 
     At most (1 - relative margin) times as near as a song that is truly of it; up to ten for each of its pairs.
     """
-    pairs = _some_of_each([pair for pair in dataset.select(Split.TRAIN) if pair.weight > 0])
-    songs = {dataset.song_text(each): each for each in sorted({pair.song_id for pair in dataset.select(Split.TRAIN)})}
+    pairs = _some_of_each(dataset.trained_on())
+    trained = sorted({pair.song_id for pair in dataset.select(Split.TRAIN)} - dataset.weighing)
+    songs = {dataset.song_text(each): each for each in trained}
     playlists = {dataset.playlist_text(each): each for each in sorted({pair.playlist_id for pair in pairs})}
     rows = {
         "anchor": [dataset.playlist_text(pair.playlist_id) for pair in pairs],

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.cross_encoder import CrossEncoder, CrossEncoderTrainer, CrossEncoderTrainingArguments
@@ -17,20 +16,15 @@ from training.checkpoints import last_complete
 from training.configuration import RERANKER_MAX_LENGTH
 from training.dataset import PairDataset
 from training.job import TrainingJob
-from training.metrics import evaluate_ranking
 from training.negatives import hard_negatives
-from training.queries import cluster_queries
-from training.splits import Split
-from training.trainer import Progress, StepsCallback, encoding_with, ignore_log, ignore_progress, settled_precision
+from training.trainer import Progress, StepsCallback, ignore_log, ignore_progress, settled_precision
 
 _NEGATIVES = 4
-_RERANKED = 20
-_QUERIES = 300
 
 
 def fine_tune_reranker(
     job: TrainingJob, embedder: SentenceTransformer, *, on_progress: Progress = ignore_progress
-) -> tuple[Path, dict[str, float]]:
+) -> Path:
     """Train a cross-encoder from the base model's encoder on the training pairs and save it to `folder/reranker`.
 
     Every pair is shown beside four songs that the fine-tuned embedder takes for near the playlist and that are not
@@ -40,7 +34,7 @@ def fine_tune_reranker(
         embedder: the fine-tuned model of the version that the reranker is for.
 
     Returns:
-        Its folder, and the MRR over the development songs of the embedder's 20 first playlists, before and after.
+        Its folder.
     """
     model = CrossEncoder(
         str(job.base), num_labels=1, max_length=RERANKER_MAX_LENGTH, device=job.device, local_files_only=True
@@ -51,7 +45,7 @@ def fine_tune_reranker(
     folder = job.folder / "reranker"
     model.save_pretrained(str(folder), safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)
-    return folder, _gain(job, model, embedder)
+    return folder
 
 
 def _rows(job: TrainingJob, embedder: SentenceTransformer) -> datasets.Dataset:
@@ -59,11 +53,10 @@ def _rows(job: TrainingJob, embedder: SentenceTransformer) -> datasets.Dataset:
     negatives = hard_negatives(job.dataset, embedder, mining, job.prompts)
     chance = random.Random(f"reranker:{job.configuration.seed}")  # noqa: S311 - reproducible, not secret
     rows: dict[str, list[Any]] = {"playlist": [], "song": [], "label": []}
-    for pair in job.dataset.select(Split.TRAIN):
-        if pair.weight > 0:
-            known = negatives.get(pair.playlist_id, [])
-            wrong = chance.sample(known, min(_NEGATIVES, len(known)))
-            _add(rows, job.dataset, pair.playlist_id, [pair.song_id, *wrong])
+    for pair in job.dataset.trained_on():
+        known = negatives.get(pair.playlist_id, [])
+        wrong = chance.sample(known, min(_NEGATIVES, len(known)))
+        _add(rows, job.dataset, pair.playlist_id, [pair.song_id, *wrong])
     return datasets.Dataset.from_dict(rows).shuffle(seed=job.configuration.seed)
 
 
@@ -108,23 +101,3 @@ def _trainer(
 class _QuietTrainer(CrossEncoderTrainer):
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leave out sentence-transformers' model card: the artifact has this project's own."""
-
-
-def _gain(job: TrainingJob, model: CrossEncoder, embedder: SentenceTransformer) -> dict[str, float]:
-    """MRR over the development songs of the embedder's first 20 playlists, in its order and in the reranker's."""
-    dataset, encode = job.dataset, encoding_with(embedder)
-    queries = cluster_queries(dataset, Split.DEVELOPMENT)[:_QUERIES]
-    if not queries:
-        return {}
-    playlists = sorted({pair.playlist_id for pair in dataset.select(Split.TRAIN)})
-    songs = encode([job.prompts.song + dataset.song_text(query.song_id) for query in queries])
-    scores = songs @ encode([job.prompts.playlist + dataset.playlist_text(each) for each in playlists]).T
-    relevant = np.array([[each in query.playlist_ids for each in playlists] for query in queries])
-    reranked = scores.copy()
-    for row, query in enumerate(queries):
-        first = np.argsort(-scores[row])[:_RERANKED]
-        pairs = [(dataset.playlist_text(playlists[each]), dataset.song_text(query.song_id)) for each in first]
-        # Above every cosine, so that the reranked stay in front of the others.
-        reranked[row, first] = 2 + np.asarray(model.predict(pairs, show_progress_bar=False))
-    before, after = (evaluate_ranking(each, relevant).mrr for each in (scores, reranked))
-    return {"n": float(len(queries)), "mrr_before": round(before, 4), "mrr_after": round(after, 4)}

@@ -15,6 +15,9 @@ DEVELOPMENT_SONGS = 0.10
 HELD_OUT_PLAYLISTS = 0.10
 DEVELOPMENT_PLAYLISTS = 0.05
 LATER_SONGS = 0.10
+WEIGHING_SONGS = 0.06
+"""Share of the songs of the train side that an embedding is not trained on: by them its signals are weighed."""
+MOST_WEIGHING = 2_000
 DATED_PAIRS = 0.5
 """Share of the pairs that must be dated before there is a split by time."""
 
@@ -52,6 +55,17 @@ def song_split(cluster: str, salt: str = "") -> Split:
     if share < TEST_SONGS:
         return Split.UNSEEN_SONG
     return Split.DEVELOPMENT if share < TEST_SONGS + DEVELOPMENT_SONGS else Split.TRAIN
+
+
+def weighing(clusters: Iterable[str], salt: str = "") -> frozenset[str]:
+    """Those clusters of the train side, at most 2,000, that weights of signals are learned from, and embeddings not.
+
+    What an embedding was trained on lies nearer to its playlists than any new song will.
+    """
+    shares = {each: _share("song", side_key(each), salt) for each in set(clusters)}
+    least = TEST_SONGS + DEVELOPMENT_SONGS
+    chosen = sorted((share, each) for each, share in shares.items() if least <= share < least + WEIGHING_SONGS)
+    return frozenset(each for _, each in chosen[:MOST_WEIGHING])
 
 
 def playlist_split(playlist_id: str, salt: str = "") -> Split:

@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+_SHOWN_SIGNALS = 4
+_SHOWN_SHARE = 0.05
+
 _METRICS = (
     ("top1", "Top-1"),
     ("top5", "Top-5"),
@@ -37,7 +40,12 @@ def evaluation_table(report: Mapping[str, Any]) -> Table:
         rows += [
             (f"    {signal} alone", figures["n"], *_figures(figures)) for signal, figures in regime["signals"].items()
         ]
-    rows += [(f"genre: {genre}", figures["n"], *_figures(figures)) for genre, figures in report["genres"].items()]
+        rows += [
+            (f"    without {signal}", figures["n"], *_figures(figures))
+            for signal, figures in regime.get("without", {}).items()
+        ]
+    for kind, groups in (("genre", report["genres"]), ("type", report.get("types", {}))):
+        rows += [(f"{kind}: {name}", figures["n"], *_figures(figures)) for name, figures in groups.items()]
     return table(f"Evaluation of {report['version']}", ["", "songs", *(label for _, label in _METRICS)], rows)
 
 
@@ -78,21 +86,32 @@ def print_golden(console: Console, report: Mapping[str, Any]) -> None:
 
 
 def print_matches(console: Console, document: Mapping[str, Any]) -> None:
-    """A table for each song: its playlists and what each signal adds to the score."""
+    """A table for each song: its playlists, the signals that count most, and why in words."""
     for result in document["results"]:
         song = result["song"]
         by = f" by {song['artist']}" if song["artist"] else ""
-        rows = [
-            (
-                f"{each['name']}{' (already in)' if each['already_in'] else ''}",
-                each["type"],
-                f"{each['score']:+.2f}",
-                *(f"{share:+.2f}" for share in each["signals"].values()),
-            )
-            for each in result["matches"]
-        ]
-        signals = list(result["matches"][0]["signals"]) if result["matches"] else []
-        console.print(table(escape(f"{song['title']}{by}"), ["playlist", "type", "score", *signals], rows), "")
+        made = Table("playlist", "type", "score", "of which", "why", title_justify="left", show_edge=False)
+        made.title = escape(f"{song['title']}{by}") + _fit(result)
+        for each in result["matches"]:
+            name = f"{escape(each['name'])}{' [dim](already in)[/]' if each['already_in'] else ''}"
+            made.add_row(name, each["type"], f"{each['score']:+.2f}", _shares(each["signals"]), escape(each["why"]))
+        console.print(made, "")
+
+
+def _fit(result: Mapping[str, Any]) -> str:
+    """Whether any playlist fits a song, if that is known."""
+    if result.get("fits") is None:
+        return ""
+    sure = f"{result['confidence']:.0%} sure of the first"
+    return f" [green]({sure})[/]" if result["fits"] else f" [yellow](none fits: {sure})[/]"
+
+
+def _shares(signals: Mapping[str, float]) -> str:
+    """The signals that move a score most, what speaks for it in green, what against it in red."""
+    most = sorted((name for name in signals if abs(signals[name]) >= _SHOWN_SHARE), key=lambda n: -abs(signals[n]))
+    return " ".join(
+        f"[{'green' if signals[name] > 0 else 'red'}]{name} {signals[name]:+.1f}[/]" for name in most[:_SHOWN_SIGNALS]
+    )
 
 
 def _ranks(playlists: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> Iterator[str]:

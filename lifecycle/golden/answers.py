@@ -18,7 +18,8 @@ from registry.database import Connection
 from registry.records import Song
 from registry.texts import render_song
 from registry.versions import MatchSpec
-from serving.matching.scoring import PlaylistIndex, match_songs
+from serving.matching.index import PlaylistIndex
+from serving.matching.scoring import match_songs
 from training.clusters import cluster_songs
 
 Remaining = Mapping[str, Mapping[str, Sequence[Song]]]

@@ -25,7 +25,18 @@ SPLITS = {
     **{name: (title, "tested on") for name, (title, _) in REGIMES.items()},
 }
 
-SIGNALS = {"text": "playlist text", "centroid": "centroid of its songs", "acoustic": "audio features"}
+SIGNALS = {
+    "text": "playlist text",
+    "centroid": "centroid of its songs",
+    "nearest": "nearest of its songs",
+    "lexical": "words",
+    "artist": "artists",
+    "album": "albums",
+    "genre": "genres",
+    "language": "languages",
+    "era": "years",
+    "acoustic": "audio features",
+}
 
 BASELINES = {
     "popularity": "popularity",

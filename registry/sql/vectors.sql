@@ -240,8 +240,27 @@ JOIN song_texts ON song_texts.song_id = quarantine.song_id AND song_texts.templa
     AND song_texts.content_hash = quarantine.content_hash
 WHERE quarantine.version = {version} AND quarantine.song_id = ANY (%(song_ids)s)
 
+-- name: profile_revisions
+SELECT playlist_id, revision FROM {playlists} WHERE model_version = {version} ORDER BY playlist_id COLLATE "C"
+
 -- name: profiles
 SELECT profile.playlist_id, playlists.name, playlists.description, playlists.genre, playlists.subgenre,
-    playlists.owner, profile.embedding, profile.centroid, profile.song_count, profile.acoustic
+    playlists.owner, profile.embedding, profile.centroid, profile.song_count, profile.acoustic, profile.revision
 FROM {playlists} AS profile JOIN playlists ON playlists.playlist_id = profile.playlist_id
-WHERE profile.model_version = {version} ORDER BY profile.playlist_id COLLATE "C"
+WHERE profile.model_version = {version} AND profile.playlist_id = ANY (%(playlist_ids)s)
+ORDER BY profile.playlist_id COLLATE "C"
+
+-- name: members
+-- The songs of playlists, of each the newest at most, with their vectors where these are current.
+SELECT held.playlist_id, songs.*, vector.embedding
+FROM unnest(%(playlist_ids)s::text[]) AS asked (playlist_id)
+CROSS JOIN LATERAL (
+    SELECT memberships.playlist_id, memberships.song_id FROM memberships
+    WHERE memberships.playlist_id = asked.playlist_id
+    ORDER BY memberships.added_at DESC NULLS LAST, memberships.song_id LIMIT %(most)s
+) AS held
+JOIN songs ON songs.song_id = held.song_id
+LEFT JOIN song_texts ON song_texts.song_id = songs.song_id AND song_texts.template = {template}
+LEFT JOIN {songs} AS vector ON vector.model_version = {version} AND vector.song_id = songs.song_id
+    AND vector.content_hash = song_texts.content_hash
+ORDER BY held.playlist_id COLLATE "C", held.song_id COLLATE "C"

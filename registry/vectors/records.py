@@ -83,12 +83,32 @@ class FreshProfile:
     embedding: Vector | None
 
 
+MOST_MEMBERS = 200
+"""Songs by which a playlist is known one by one; centroid and mean sound are of all that it holds."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A song that a playlist holds, and its current vector, of length 1; None if it has none."""
+
+    song: Song
+    vector: Vector | None
+
+
 @dataclass(frozen=True)
 class StoredProfile:
-    """A playlist as a version knows it. Vectors have length 1 and the version's dimensions."""
+    """A playlist as a version knows it. Vectors have length 1 and the version's dimensions.
+
+    Attributes:
+        song_count: how many songs it holds.
+        members: those songs, the newest at most `MOST_MEMBERS`, by id.
+        revision: of the playlist that this is made from; 0 if something of it was not current.
+    """
 
     playlist: Playlist
     embedding: Vector
     centroid: Vector | None
     song_count: int
     acoustic: dict[str, float]
+    members: tuple[Member, ...] = ()
+    revision: int = 0

@@ -4,7 +4,7 @@ Songs' vectors and playlists' profiles (text vector, centroid of the songs' vect
 follow the same rules. Vectors are halfvec, of length 1; similarity is the inner product.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ from registry.errors import DatabaseError
 from registry.queries import load_queries
 from registry.records import Playlist, Removal
 from registry.vectors.records import (
+    MOST_MEMBERS,
     Coverage,
     FreshProfile,
     Matrix,
+    Member,
     PendingPlaylist,
     PendingSong,
     StoredProfile,
@@ -192,11 +194,33 @@ class VectorSet:
         rows = connection.execute(self.query("quarantined"), {"song_ids": list(song_ids)})
         return {row["song_id"]: row["reason"] for row in rows}
 
-    def profiles(self, connection: Connection) -> list[StoredProfile]:
-        """Every playlist as this version knows it, by id."""
-        return [_stored_profile(row) for row in connection.execute(self.query("profiles"))]
+    def profiles(self, connection: Connection, known: Iterable[StoredProfile] = ()) -> list[StoredProfile]:
+        """Every playlist as this version knows it, by id.
+
+        Args:
+            known: as read before, of this version; of these, what has not changed since is given back as it is.
+        """
+        rows = connection.execute(self.query("profile_revisions"))
+        current = {row["playlist_id"]: row["revision"] for row in rows}
+        kept = {
+            each.playlist.playlist_id: each
+            for each in known
+            if each.revision and each.revision == current.get(each.playlist.playlist_id)
+        }
+        found = kept | self._read_profiles(connection, [each for each in current if each not in kept])
+        return [found[each] for each in current if each in found]
 
     # Inside ---------------------------------------------------------------------------------------------------------
+
+    def _read_profiles(self, connection: Connection, playlist_ids: Sequence[str]) -> dict[str, StoredProfile]:
+        if not playlist_ids:
+            return {}
+        members: dict[str, list[Member]] = {}
+        for row in connection.execute(self.query("members"), {"playlist_ids": playlist_ids, "most": MOST_MEMBERS}):
+            vector = None if row["embedding"] is None else _array(row["embedding"])
+            members.setdefault(row["playlist_id"], []).append(Member(song_from_row(row), vector))
+        rows = connection.execute(self.query("profiles"), {"playlist_ids": playlist_ids})
+        return {row["playlist_id"]: _stored_profile(row, members.get(row["playlist_id"], ())) for row in rows}
 
     def query(self, name: str, room: Mapping[str, sql.SQL] = _SQL) -> sql.Composed:
         """A query with the version's own tables and the literal version in it."""
@@ -239,7 +263,7 @@ def _pending_playlist(row: dict[str, Any]) -> PendingPlaylist:
     return PendingPlaylist(Playlist.model_construct(**row), revision, None if known_hash is None else bytes(known_hash))
 
 
-def _stored_profile(row: dict[str, Any]) -> StoredProfile:
+def _stored_profile(row: dict[str, Any], members: Iterable[Member]) -> StoredProfile:
     fields = {name: row[name] for name in Playlist.model_fields}
     return StoredProfile(
         playlist=Playlist.model_construct(**fields),
@@ -247,6 +271,8 @@ def _stored_profile(row: dict[str, Any]) -> StoredProfile:
         centroid=None if row["centroid"] is None else _array(row["centroid"]),
         song_count=row["song_count"],
         acoustic=row["acoustic"],
+        members=tuple(members),
+        revision=row["revision"],
     )
 
 

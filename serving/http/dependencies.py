@@ -13,8 +13,8 @@ from serving.http.embedding import embed
 from serving.http.problems import NothingLive
 from serving.inference.served import ServedEncoder, as_served
 from serving.matching.filling import Candidates, known_playlist, told_playlist
+from serving.matching.index import PlaylistIndex
 from serving.matching.matcher import Answering
-from serving.matching.scoring import PlaylistIndex
 from serving.parallel.live_matching import Asked
 from serving.schemas import MatchRequest, PlaylistRequest
 from serving.service import Service

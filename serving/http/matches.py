@@ -21,7 +21,7 @@ def match(asked: LookedUp, request: Request) -> MatchResponse | FillResponse:
 def _filled(asked: Filling) -> FillResponse:
     index, wanted = asked.candidates.index, asked.body.playlist
     playlist = FilledPlaylist(
-        playlist_id=wanted.playlist_id if wanted else None, name=index.playlists[0].name, type=index.types[0]
+        playlist_id=wanted.playlist_id if wanted else None, name=index.playlists[0].name, type=index.types[0].name
     )
     return FillResponse.model_validate(
         {

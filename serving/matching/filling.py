@@ -1,6 +1,5 @@
 """Songs of the catalogue for a playlist: matching the other way round, by the same version and the same scores."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,11 @@ from registry.records import Playlist, Song, SongId
 from registry.vectors.records import StoredProfile
 from registry.vectors.search import nearest_songs
 from registry.vectors.vector_set import VectorSet
+from serving.matching.explanation import explain
+from serving.matching.index import PlaylistIndex
 from serving.matching.matcher import Answering, song_json
-from serving.matching.scoring import SIGNALS, Matrix, PlaylistIndex, match_songs
+from serving.matching.scoring import MatchScores, match_songs
+from serving.matching.signals.asked import AskedSongs, Matrix
 
 _NEAR = 200
 """Songs near the playlist's text, and as many near its songs, of which the scores then choose."""
@@ -38,6 +40,11 @@ class Candidates:
     vectors: Matrix
     members: set[str]
 
+    @property
+    def asked(self) -> AskedSongs:
+        """The songs, to be scored."""
+        return AskedSongs(self.songs, self.vectors)
+
 
 def known_playlist(answering: Answering, playlist_id: str) -> PlaylistIndex:
     """An index of one playlist of the catalogue.
@@ -60,7 +67,7 @@ def told_playlist(answering: Answering, playlist: Playlist, vector: Matrix) -> P
         vector: of its text, shape (dimensions,).
     """
     profile = StoredProfile(playlist, vector, centroid=None, song_count=0, acoustic={})
-    return PlaylistIndex.build([profile], answering.version.spec.matching, len(vector))
+    return answering.index.beside(profile, answering.version.spec.matching)
 
 
 def near(connection: Connection, answering: Answering, index: PlaylistIndex, *, members: bool) -> Candidates:
@@ -95,14 +102,15 @@ def fill(answering: Answering, candidates: Candidates, *, top_k: int) -> list[di
         return []
     scores = match_songs(candidates.vectors, candidates.songs, candidates.index, answering.version.spec.matching)
     order = np.argsort(-scores.score[:, 0], kind="stable")[:top_k]
-    return [_match_json(candidates, int(row), scores.score, scores.shares) for row in order]
+    return [_match_json(candidates, scores, int(row)) for row in order]
 
 
-def _match_json(candidates: Candidates, row: int, score: Matrix, shares: Mapping[str, Matrix]) -> dict[str, Any]:
-    song = candidates.songs[row]
+def _match_json(candidates: Candidates, scores: MatchScores, row: int) -> dict[str, Any]:
+    song, shares = candidates.songs[row], scores.shares_of(row, 0)
     return {
         "song": song_json(song),
-        "score": round(float(score[row, 0]), 4),
-        "signals": {signal: round(float(shares[signal][row, 0]), 4) for signal in SIGNALS},
+        "score": round(float(scores.score[row, 0]), 4),
+        "signals": {name: round(share, 4) for name, share in shares.items()},
         "already_in": song.song_id in candidates.members,
+        **explain(candidates.asked.only(row), candidates.index, 0, shares).as_json(),
     }

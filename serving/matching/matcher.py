@@ -1,6 +1,6 @@
 """Matching songs of the catalogue, or songs that are told, with one version from the first step to the last."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,13 @@ from registry.errors import NotFound
 from registry.records import Song
 from registry.texts import render_song
 from registry.vectors.vector_set import VectorSet
-from registry.versions import ModelVersion
-from serving.matching.scoring import SIGNALS, MatchScores, Matrix, PlaylistIndex, match_songs
+from registry.versions import MatchSpec, ModelVersion
+from serving.matching.belonging import chance_of_belonging, evidence
+from serving.matching.explanation import explain
+from serving.matching.index import PlaylistIndex
+from serving.matching.scoring import MatchScores, combined, scaled_signals
+from serving.matching.signals.asked import AskedSongs, Matrix
+from serving.matching.signals.names import ALL_TIERS, Tier
 
 if TYPE_CHECKING:
     from serving.inference.lazily import Lazily
@@ -47,8 +52,15 @@ class Answering:
         generation: int,
         encoder: "Callable[[], TextEncoder]",
         reranker: "Lazily[PairReader] | None" = None,
+        before: "Answering | None" = None,
+        *,
+        tiers: Collection[Tier] = ALL_TIERS,
     ) -> "Answering":
         """Read a version's playlists from the database.
+
+        Args:
+            before: the same version as it was; playlists that have not changed since are not read again.
+            tiers: that it is to match by.
 
         Raises:
             NotFound: the version has no whole set of vectors.
@@ -60,8 +72,10 @@ class Answering:
                 f"{version.version} is not whole: nothing can be matched with it yet.",
                 f"Run `autosort reembed {version.version}`.",
             )
-        index = PlaylistIndex.build(vectors.profiles(connection), version.spec.matching, vectors.dimensions)
-        return cls(generation, version, encoder, index, state.profiles_revision, reranker)
+        known = before.index if before else None
+        profiles = vectors.profiles(connection, known.profiles if known else ())
+        index = PlaylistIndex.build(profiles, version.spec.matching, vectors.dimensions, known, tiers=tiers)
+        return cls(generation, version, encoder, index, state.profiles_revision, reranker if "deep" in tiers else None)
 
 
 def resolve_songs(connection: Connection, song_ids: Sequence[str]) -> list[Song]:
@@ -100,16 +114,33 @@ def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, to
 
     Vectors on record are used for songs of the catalogue; others are embedded now, by the same version.
     """
-    vectors = _vectors(answering, songs, recorded)
-    scores = match_songs(vectors, songs, answering.index, answering.version.spec.matching)
+    index, spec = answering.index, answering.version.spec.matching
+    asked = AskedSongs(songs, _vectors(answering, songs, recorded))
+    scaled = scaled_signals(asked, index, spec)
+    scores = combined(scaled, songs, index, spec)
+    fits = _fits(scores, scaled, spec)
     nobody: set[str] = set()
     return [
         {
             "song": song_json(song),
-            "matches": _best(answering, scores, row, recorded.holders.get(song.song_id, nobody), top_k),
+            **fits[row],
+            "matches": [
+                _match_json(index, asked, scores, row, int(column), recorded.holders.get(song.song_id, nobody))
+                for column in np.argsort(-scores.score[row], kind="stable")[:top_k]
+            ],
         }
         for row, song in enumerate(songs)
     ]
+
+
+def _fits(scores: MatchScores, scaled: Mapping[str, Matrix], spec: MatchSpec) -> list[dict[str, Any]]:
+    """Of each song whether any playlist fits it and how likely that is, where the version can tell."""
+    songs, playlists = scores.score.shape
+    if spec.belonging is None or not playlists:
+        return [{} for _ in range(songs)]
+    chances = chance_of_belonging(evidence(scores.score, scaled), spec.belonging)
+    threshold = spec.belonging.threshold
+    return [{"fits": bool(chance >= threshold), "confidence": round(float(chance), 4)} for chance in chances]
 
 
 def _vectors(answering: Answering, songs: Sequence[Song], recorded: Recorded) -> Matrix:
@@ -123,20 +154,18 @@ def _vectors(answering: Answering, songs: Sequence[Song], recorded: Recorded) ->
     return np.array([vectors[song.song_id] for song in songs], np.float32)
 
 
-def _best(answering: Answering, scores: MatchScores, row: int, holders: set[str], top_k: int) -> list[dict[str, Any]]:
-    order = np.argsort(-scores.score[row], kind="stable")[:top_k]
-    return [_match_json(answering, scores, row, int(column), holders) for column in order]
-
-
-def _match_json(answering: Answering, scores: MatchScores, row: int, column: int, holders: set[str]) -> dict[str, Any]:
-    playlist = answering.index.playlists[column]
+def _match_json(
+    index: PlaylistIndex, asked: AskedSongs, scores: MatchScores, row: int, column: int, holders: set[str]
+) -> dict[str, Any]:
+    playlist, shares = index.playlists[column], scores.shares_of(row, column)
     return {
         "playlist_id": playlist.playlist_id,
         "name": playlist.name,
-        "type": answering.index.types[column],
+        "type": index.types[column].name,
         "score": round(float(scores.score[row, column]), 4),
-        "signals": {signal: round(float(scores.shares[signal][row, column]), 4) for signal in SIGNALS},
+        "signals": {name: round(share, 4) for name, share in shares.items()},
         "already_in": playlist.playlist_id in holders,
+        **explain(asked.only(row), index, column, shares).as_json(),
     }
 
 

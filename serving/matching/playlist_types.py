@@ -3,12 +3,18 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from registry.records import Playlist
 from registry.versions import SignalWeights
 
 DEFAULT_TYPE = "default"
+
+_IN_NAME, _IN_DESCRIPTION = 2.0, 1.0
+"""What a word is worth as a sign of a type."""
+_BY_SOUND = 0.6
+"""How likely a type is that nothing but the sound tells."""
 
 
 class _Type(NamedTuple):
@@ -50,12 +56,46 @@ HEURISTIC_WEIGHTS: dict[str, SignalWeights] = {
 """Share of meaning and of sound by playlist type; every version starts with these."""
 
 
-def detect_type(playlist: Playlist, acoustic: Mapping[str, float]) -> str:
-    """The type of a playlist: by its name and description, else by the means of its songs' audio features."""
-    text = unicodedata.normalize("NFC", " ".join(part for part in (playlist.name, playlist.description) if part))
-    found = {name: len(stem.findall(text)) for name, stem in _STEMS.items()}
-    best = max(found, key=lambda name: found[name])
-    return best if found[best] else _type_by_sound(acoustic)
+@dataclass(frozen=True)
+class PlaylistType:
+    """What a playlist is for.
+
+    Attributes:
+        name: the likeliest type.
+        shares: of the types that it may be of, how likely each is; they add up to 1.
+    """
+
+    name: str
+    shares: Mapping[str, float]
+
+    @property
+    def confidence(self) -> float:
+        """How likely the likeliest type is."""
+        return self.shares[self.name]
+
+    def blended(self, weights: Mapping[str, SignalWeights]) -> float:
+        """The weight of meaning, each type counting by its share; one without weights counts as the default."""
+        known = (weights.get(name, weights[DEFAULT_TYPE]).semantic * share for name, share in self.shares.items())
+        return sum(known)
+
+
+def detect_type(playlist: Playlist, acoustic: Mapping[str, float]) -> PlaylistType:
+    """The type of a playlist: by its name and description, and by the means of its songs' audio features.
+
+    A word in the name says more than one in the description. Words of several types make each of them likely; the sound
+    is asked only where there is no such word.
+    """
+    found = dict.fromkeys(_STEMS, 0.0)
+    for text, worth in ((playlist.name, _IN_NAME), (playlist.description, _IN_DESCRIPTION)):
+        told = unicodedata.normalize("NFC", text or "")
+        for name, stem in _STEMS.items():
+            found[name] += worth * len(stem.findall(told))
+    if not any(found.values()):
+        by_sound = _type_by_sound(acoustic)
+        found = {by_sound: _BY_SOUND, DEFAULT_TYPE: 1 - _BY_SOUND} if by_sound != DEFAULT_TYPE else {DEFAULT_TYPE: 1.0}
+    total = sum(found.values())
+    shares = {name: worth / total for name, worth in found.items() if worth}
+    return PlaylistType(max(shares, key=lambda name: shares[name]), shares)
 
 
 def _type_by_sound(acoustic: Mapping[str, float]) -> str:

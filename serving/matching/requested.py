@@ -10,8 +10,8 @@ from serving.database_threads import DatabaseThreads
 from serving.inference.steps import step
 from serving.matching import matcher
 from serving.matching.filling import Candidates, near
+from serving.matching.index import PlaylistIndex
 from serving.matching.matcher import Answering, Recorded
-from serving.matching.scoring import PlaylistIndex
 from serving.schemas import SongRequest
 
 _THREADS = 4

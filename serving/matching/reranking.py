@@ -67,7 +67,9 @@ def rerank(
         return [_marked(result, "unavailable") for result in results]
     asked = (_pairs(answering, *each) for each in zip(songs, results, strict=True))
     outcomes = _read_in_turn(reranker, asked, until)
-    return [_marked(result, outcome) for result, outcome in zip(results, outcomes, strict=True)]
+    spec = answering.version.spec.reranker
+    weight = spec.weight if spec else None
+    return [_marked(result, outcome, weight) for result, outcome in zip(results, outcomes, strict=True)]
 
 
 def _pairs(answering: Answering, song: Song, result: Mapping[str, Any]) -> list[Pair]:
@@ -119,19 +121,21 @@ def _outcome(begun: "Future[Read] | Reason", until: float) -> Read | Reason:
 # The order ------------------------------------------------------------------------------------------------------------
 
 
-def _marked(result: Mapping[str, Any], outcome: Read | Reason) -> dict[str, Any]:
+def _marked(result: Mapping[str, Any], outcome: Read | Reason, weight: float | None = None) -> dict[str, Any]:
     if not isinstance(outcome, Read):
         return {**result, "reranked": False, "reason": outcome}
-    return {**result, "reranked": True, "matches": _reordered(result["matches"], outcome)}
+    return {**result, "reranked": True, "matches": _reordered(result["matches"], outcome, weight)}
 
 
-def _reordered(matches: Sequence[Mapping[str, Any]], read: Read) -> list[dict[str, Any]]:
-    """The matches that were read by relevance, then the others.
+def _reordered(matches: Sequence[Mapping[str, Any]], read: Read, weight: float | None) -> list[dict[str, Any]]:
+    """The matches that were read, by score and relevance together or by relevance alone, then the others.
 
     The scores of those that were read are dealt out to them anew, the highest first; what each gains or loses by that
     is the reranker's share of its score. So scores still fall from match to match, and mean what they meant.
     """
-    order = np.argsort(-read.logits, kind="stable")
+    scores = np.array([each["score"] for each in matches[: len(read.logits)]])
+    together = read.logits if weight is None else scores + weight * read.logits
+    order = np.argsort(-together, kind="stable")
     relevance = read.relevance
     dealt = zip((matches[row] for row in order), (each["score"] for each in matches), relevance[order], strict=False)
     front = ({**_scored(match, score), "relevance": round(float(relevant), 6)} for match, score, relevant in dealt)

@@ -121,7 +121,7 @@ class _Candidate:
         from serving.inference.loading import load_encoder
 
         self._database = database
-        self._warm = WarmVersions(database, partial(load_encoder, database, artifacts, settings))
+        self._warm = WarmVersions(database, partial(load_encoder, database, artifacts, settings), tiers=settings.tiers)
 
     def answer(self, question: Question) -> Answered | _Failure:
         try:

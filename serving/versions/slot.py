@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from registry import parallel_runs, pointer, servers, versions
@@ -21,6 +21,7 @@ from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 from serving.disclosure import disclosed, unreachable
 from serving.matching.matcher import Answering
+from serving.matching.signals.names import ALL_TIERS, Tier
 from serving.versions.preparation import Preparation, Wanted
 from serving.versions.warm_versions import LoadEncoder, RerankerOf, WarmVersions
 
@@ -65,6 +66,7 @@ class VersionSlot:
         on_change: told when what this server answers with, or holds ready, has changed.
         can_hold: whether there is memory for one more version, beside the live one.
         reranker_of: gives a version's reranker, if it has one.
+        tiers: that versions are to match by.
     """
 
     def __init__(
@@ -76,11 +78,12 @@ class VersionSlot:
         on_change: Callable[[], None] = lambda: None,
         can_hold: Callable[[ModelVersion], bool] = lambda _: True,
         reranker_of: RerankerOf = lambda _: None,
+        tiers: Collection[Tier] = ALL_TIERS,
     ) -> None:
         self._database = database
         self._poll_seconds = poll_seconds
         self._on_change = on_change
-        self._warm = WarmVersions(database, load_encoder, reranker_of)
+        self._warm = WarmVersions(database, load_encoder, reranker_of, tiers)
         self._preparation = Preparation(self._warm, can_hold, on_change)
         self._pinned: dict[str, float] = {}
         self._standing = Standing()

@@ -11,6 +11,7 @@ from serving.inference.lazily import Lazily
 from serving.inference.reranker import PairReader
 from serving.inference.served import TextEncoder
 from serving.matching.matcher import Answering
+from serving.matching.signals.names import ALL_TIERS, Tier
 
 LoadEncoder = Callable[[EmbedderSpec], TextEncoder]
 RerankerOf = Callable[[ModelVersion], "Lazily[PairReader] | None"]
@@ -20,10 +21,17 @@ RerankerOf = Callable[[ModelVersion], "Lazily[PairReader] | None"]
 class WarmVersions:
     """Each version's encoder and playlists. Threads may share it; of two that want the same version one loads it."""
 
-    def __init__(self, database: Database, load_encoder: LoadEncoder, reranker_of: RerankerOf = lambda _: None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        load_encoder: LoadEncoder,
+        reranker_of: RerankerOf = lambda _: None,
+        tiers: Collection[Tier] = ALL_TIERS,
+    ) -> None:
         self._database = database
         self._load_encoder = load_encoder
-        self._reranker_of = reranker_of
+        self._reranker_of = reranker_of if "deep" in tiers else lambda _: None
+        self._tiers = tiers
         self._held: dict[str, Answering] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -55,7 +63,7 @@ class WarmVersions:
                 encoder = held.encoder if held else partial(_same, self._encoder(version))
                 reranker = held.reranker if held else self._reranker_of(version)
                 with self._database.transaction() as connection:
-                    held = Answering.load(connection, version, 0, encoder, reranker)
+                    held = Answering.load(connection, version, 0, encoder, reranker, held, tiers=self._tiers)
                 self._held[version.version] = held
             return held
 

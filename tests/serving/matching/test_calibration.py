@@ -11,7 +11,9 @@ from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Song
 from registry.vectors.records import StoredProfile
 from registry.versions import Scale
 from serving.matching.calibration import calibrate, measure_features, uncalibrated
-from serving.matching.scoring import SIGNALS, PlaylistIndex, match_songs, raw_signals, song_acoustics
+from serving.matching.index import PlaylistIndex
+from serving.matching.scoring import scaled_signals
+from serving.matching.signals.asked import AskedSongs
 
 Profile = Callable[..., StoredProfile]
 
@@ -61,7 +63,7 @@ def test_signals_are_scaled_by_what_does_not_belong_together(profile: Profile) -
     vectors = generator.normal(size=(40, 3)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     songs = songs_with(energy=generator.uniform(size=40).tolist(), valence=generator.uniform(size=40).tolist())
-    spec = uncalibrated(measure_features(songs))
+    spec = uncalibrated(measure_features(songs), signals=("text", "centroid", "acoustic"))
     profiles = [
         profile(f"p{number}", tuple(vectors[number]), tuple(vectors[number + 1]), energy=0.1 * number, valence=0.5)
         for number in range(6)
@@ -69,12 +71,13 @@ def test_signals_are_scaled_by_what_does_not_belong_together(profile: Profile) -
     index = PlaylistIndex.build(profiles, spec, 3)
     belongs = generator.uniform(size=(40, 6)) < 0.2
     made = calibrate(vectors, songs, index, belongs, spec)
-    raw = raw_signals(vectors, song_acoustics(songs, spec), index)
-    for signal in SIGNALS:
+    asked = AskedSongs(songs, vectors)
+    raw, scaled = index.raw(asked), scaled_signals(asked, index, made)
+    for signal in spec.signals:
         unrelated = raw[signal][~belongs]
         assert made.signals[signal].mean == pytest.approx(float(unrelated.mean()), abs=2e-6)
         assert made.signals[signal].spread == pytest.approx(float(unrelated.std()), abs=2e-6)
-        alone = match_songs(vectors, songs, index, made, only=signal).score[~belongs]
+        alone = scaled[signal][~belongs]
         assert alone.mean() == pytest.approx(0, abs=1e-3)
         assert alone.std() == pytest.approx(1, abs=1e-3)
     assert (made.weights, made.features) == (spec.weights, spec.features)

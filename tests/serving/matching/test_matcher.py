@@ -9,8 +9,8 @@ from registry.records import ACOUSTIC_FEATURES
 from registry.versions import Scale
 from serving.matching import matcher
 from serving.matching.calibration import uncalibrated
+from serving.matching.index import PlaylistIndex
 from serving.matching.matcher import Answering, Recorded
-from serving.matching.scoring import PlaylistIndex
 from serving.schemas import SongRequest
 
 SPEC = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)))

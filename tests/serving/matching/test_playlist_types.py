@@ -9,7 +9,7 @@ from serving.matching.playlist_types import DEFAULT_TYPE, HEURISTIC_WEIGHTS, det
 
 
 def type_of(name: str, description: str | None = None, **acoustic: float) -> str:
-    return detect_type(Playlist(playlist_id="p", name=name, description=description), acoustic)
+    return detect_type(Playlist(playlist_id="p", name=name, description=description), acoustic).name
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,29 @@ def test_words_go_before_sound() -> None:
 @given(st.text(min_size=1), st.floats(0, 1), st.floats(0, 1))
 def test_every_playlist_has_a_type_that_has_weights(name: str, energy: float, valence: float) -> None:
     playlist = Playlist.model_construct(playlist_id="p", name=name, description=None)
-    assert detect_type(playlist, {"energy": energy, "valence": valence}) in HEURISTIC_WEIGHTS
+    found = detect_type(playlist, {"energy": energy, "valence": valence})
+    assert found.name in HEURISTIC_WEIGHTS
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert found.confidence == max(found.shares.values())
+
+
+def test_a_playlist_of_one_type_is_certain_and_one_of_two_is_shared() -> None:
+    assert detect_type(Playlist(playlist_id="p", name="Gym"), {}).shares == {"workout": 1.0}
+    both = detect_type(Playlist(playlist_id="p", name="Chill", description="after the party"), {})
+    assert (both.name, both.shares) == ("chill", {"chill": pytest.approx(2 / 3), "party": pytest.approx(1 / 3)})
+    assert both.confidence == pytest.approx(2 / 3)
+
+
+def test_what_is_ambiguous_blends_the_weights() -> None:
+    both = detect_type(Playlist(playlist_id="p", name="Chill", description="after the party"), {})
+    between = (HEURISTIC_WEIGHTS["chill"].semantic * 2 + HEURISTIC_WEIGHTS["party"].semantic) / 3
+    assert both.blended(HEURISTIC_WEIGHTS) == pytest.approx(between)
+
+
+def test_a_type_told_by_sound_alone_is_uncertain() -> None:
+    loud = detect_type(Playlist(playlist_id="p", name="My songs"), {"energy": 0.9, "valence": 0.5})
+    assert loud.confidence == pytest.approx(0.6)
+    assert HEURISTIC_WEIGHTS["energetic"].semantic < loud.blended(HEURISTIC_WEIGHTS) < 0.5
 
 
 def test_weights_are_shares_of_one() -> None:

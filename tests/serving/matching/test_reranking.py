@@ -55,7 +55,7 @@ class Reader:
 
 
 def answering(reader: PairReader | None) -> Answering:
-    version: Any = SimpleNamespace(version="v2", spec=SimpleNamespace(text_template=2))
+    version: Any = SimpleNamespace(version="v2", spec=SimpleNamespace(text_template=2, reranker=None))
     index: Any = SimpleNamespace(playlists=PLAYLISTS, places={each.playlist_id: n for n, each in enumerate(PLAYLISTS)})
     encoder: Any = None
     loaded: Lazily[PairReader] | None = None

@@ -11,22 +11,18 @@ from registry.records import ACOUSTIC_FEATURES, AudioFeatures, Playlist, Song
 from registry.vectors.records import StoredProfile
 from registry.versions import MatchSpec, Scale, SignalWeights
 from serving.matching.calibration import uncalibrated
-from serving.matching.scoring import (
-    MINIMUM_SONGS,
-    SIGNALS,
-    Matrix,
-    PlaylistIndex,
-    features_of,
-    leans_on_sound,
-    match_songs,
-    raw_signals,
-    song_acoustics,
-)
+from serving.matching.index import MINIMUM_SONGS, PlaylistIndex
+from serving.matching.scoring import combined, leans_on_sound, match_songs, scaled_signals
+from serving.matching.signals.asked import AskedSongs, Matrix
+from serving.matching.signals.sound import features_of
 
 Profile = Callable[..., StoredProfile]
 MakeSong = Callable[..., Song]
 
-SPEC = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)))
+SIGNALS = ("text", "centroid", "acoustic")
+"""What versions matched by that were registered before there were more; sounds are compared by their means."""
+
+SPEC = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)), signals=SIGNALS)
 AXES = np.eye(3, dtype=np.float32)
 
 
@@ -37,7 +33,7 @@ def scores(song: Song, *profiles: StoredProfile, vector: Matrix = AXES[0], spec:
 
 
 def signals_of(song: Song, profile: StoredProfile, vector: Matrix = AXES[0]) -> dict[str, float]:
-    found = raw_signals(vector[None, :], song_acoustics([song], SPEC), PlaylistIndex.build([profile], SPEC, 3))
+    found = PlaylistIndex.build([profile], SPEC, 3).raw(AskedSongs([song], vector[None, :]))
     return {name: float(found[name][0, 0]) for name in SIGNALS}
 
 
@@ -167,16 +163,16 @@ def test_a_leaning_song_without_sound_is_matched_by_meaning(profile: Profile, so
     assert found["score"] == pytest.approx([1])
 
 
-# One signal alone ---------------------------------------------------------------------------------------------------
+# Signals left out ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_one_signal_alone_is_the_whole_score(profile: Profile, song: MakeSong, signal: str) -> None:
     index = PlaylistIndex.build([profile("Gym", (1, 1, 0), (1, 0, 1), energy=0.6), profile("B", songs=1)], SPEC, 3)
-    only = match_songs(AXES[:1], [song(energy=0.5)], index, SPEC, only=signal)
-    raw = raw_signals(AXES[:1], song_acoustics([song(energy=0.5)], SPEC), index)[signal]
-    np.testing.assert_allclose(only.score, np.nan_to_num(raw), atol=1e-6)
-    assert all(not only.shares[other].any() for other in SIGNALS if other != signal)
+    asked = AskedSongs([song(energy=0.5)], AXES[:1])
+    only = combined({signal: scaled_signals(asked, index, SPEC)[signal]}, asked.songs, index, SPEC)
+    np.testing.assert_allclose(only.score, np.nan_to_num(index.raw(asked)[signal]), atol=1e-6)
+    assert list(only.shares) == [signal]
 
 
 # Shapes -------------------------------------------------------------------------------------------------------------
@@ -218,14 +214,12 @@ specs = st.builds(
     spec=specs,
     songs=st.lists(st.tuples(units, st.none() | st.just("words"), features), min_size=1, max_size=4),
     playlists=st.lists(st.tuples(names, units, st.none() | units, st.integers(0, 5), features), min_size=1, max_size=4),
-    only=st.none() | st.sampled_from(SIGNALS),
 )
 def test_scores_are_numbers_and_their_shares_add_up(
     profile: Profile,
     spec: MatchSpec,
     songs: list[tuple[tuple[int, ...], str | None, dict[str, float]]],
     playlists: list[tuple[str, tuple[int, ...], tuple[int, ...] | None, int, dict[str, float]]],
-    only: str | None,
 ) -> None:
     made = [
         Song(song_id=f"s{row}", title="T", description=words, audio_features=AudioFeatures.model_validate(sound))
@@ -235,7 +229,7 @@ def test_scores_are_numbers_and_their_shares_add_up(
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     profiles = [profile(name, text, mean, size, **sound) for name, text, mean, size, sound in playlists]
     index = PlaylistIndex.build(profiles, spec, 3)
-    found = match_songs(vectors, made, index, spec, only=only)
+    found = match_songs(vectors, made, index, spec)
     assert found.score.shape == (len(songs), len(playlists))
     assert np.isfinite(found.score).all()
     total = sum(found.shares[signal].astype(np.float64) for signal in SIGNALS)
@@ -245,4 +239,4 @@ def test_scores_are_numbers_and_their_shares_add_up(
 def test_the_index_keeps_the_order_of_profiles(profile: Profile) -> None:
     index = PlaylistIndex.build([profile("b"), profile("Gym")], SPEC, 3)
     assert index.playlists == (Playlist(playlist_id="b", name="b"), Playlist(playlist_id="Gym", name="Gym"))
-    assert index.types == ("default", "workout")
+    assert [each.name for each in index.types] == ["default", "workout"]

@@ -1,0 +1,80 @@
+"""Whether a new version's reranker pays: what it gains on the development songs beside what it costs."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lifecycle.evaluation import Regime
+from registry.texts import render_playlist, render_song
+from registry.versions import MatchSpec, RerankerSpec
+from serving.matching.reranking import RERANKED
+from serving.matching.scoring import match_songs
+from training.metrics import Scores, evaluate_ranking
+
+WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Of a logit beside the score; the least that is best is taken."""
+
+_SONGS = 200
+_FRONT = 1_000.0
+"""Keeps what was read ahead of what was not."""
+
+
+@dataclass(frozen=True)
+class RerankTrial:
+    """How much a logit counts beside the score, 0 if it gains nothing, and what was measured."""
+
+    weight: float
+    record: dict[str, Any]
+
+
+def try_reranker(
+    folder: Path, spec: RerankerSpec, matching: MatchSpec, regime: Regime, template: int, *, device: str | None
+) -> RerankTrial:
+    """Read the first twenty playlists of up to 200 songs of the development split and weigh what that tells.
+
+    Args:
+        folder: of the reranker, verified by the caller.
+        regime: songs that neither the embedder nor the reranker was trained on.
+        template: of the texts.
+    """
+    from serving.inference.reranker import Reranker  # takes seconds
+
+    reranker = Reranker.open(folder, spec, device=device)
+    score = match_songs(regime.vectors, regime.songs, regime.index, matching).score[:_SONGS]
+    relevant = regime.relevant[: len(score)]
+    first = np.argsort(-score, axis=1, kind="stable")[:, :RERANKED]
+    told = [render_playlist(each, template) for each in regime.index.playlists]
+    begun = time.perf_counter()
+    logits = np.stack(
+        [
+            reranker.read([(told[column], render_song(song, template)) for column in row]).logits
+            for song, row in zip(regime.songs, first, strict=False)
+        ]
+    )
+    seconds = (time.perf_counter() - begun) / len(score)
+    before = evaluate_ranking(score, relevant)
+    after = {weight: evaluate_ranking(_reranked(score, first, logits, weight), relevant) for weight in WEIGHTS}
+    best = max(after, key=lambda weight: (after[weight].mrr, -weight))
+    gains = after[best].mrr > before.mrr
+    record = {
+        "n": len(score),
+        "taken": gains,
+        "weight": best,
+        "mrr_before": round(before.mrr, 4),
+        "mrr_after": round(after[best].mrr, 4),
+        "mrr_alone": round(evaluate_ranking(_reranked(score * 0, first, logits, 1.0), relevant).mrr, 4),
+        "ms_a_song": round(seconds * 1e3, 1),
+        "device": reranker.device,
+    }
+    return RerankTrial(best if gains else 0.0, record)
+
+
+def _reranked(score: Scores, first: Any, logits: Scores, weight: float) -> Scores:  # noqa: ANN401 - an array of rows
+    """The scores with those of the first playlists moved to the front, in the order of score and logit together."""
+    moved = score.copy()
+    together = np.take_along_axis(score, first, axis=1) + np.float32(weight) * logits
+    np.put_along_axis(moved, first, (_FRONT + together).astype(np.float32), axis=1)
+    return moved

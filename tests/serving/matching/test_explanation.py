@@ -1,0 +1,80 @@
+"""Why, in words."""
+
+import numpy as np
+import pytest
+
+from registry.records import AudioFeatures, Playlist, Song
+from registry.vectors.records import Member, StoredProfile
+from serving.matching.calibration import measure_features, measure_sounds, uncalibrated
+from serving.matching.explanation import Explanation, explain
+from serving.matching.index import PlaylistIndex
+from serving.matching.signals.asked import AskedSongs
+from serving.matching.signals.names import SIGNALS
+
+AXES = np.eye(3, dtype=np.float32)
+
+
+def song(number: int, energy: float, **fields: str) -> Song:
+    return Song.model_validate(
+        {"song_id": f"s{number}", "title": f"Tune {number}", "audio_features": AudioFeatures(energy=energy), **fields}
+    )
+
+
+HELD = [song(row, 0.9, artist="Ada", genre="Deep House", release_date="1999") for row in range(4)]
+OTHERS = [song(row, 0.1, artist="Bo", genre="Folk", release_date="1960") for row in range(4, 8)]
+SPEC = uncalibrated(measure_features([*HELD, *OTHERS]), measure_sounds([*HELD, *OTHERS], [HELD, OTHERS]))
+
+
+def playlist(name: str, songs: list[Song], axis: int) -> StoredProfile:
+    vectors = [np.asarray(AXES[axis] + 0.1 * row * AXES[2], np.float32) for row in range(len(songs))]
+    members = tuple(Member(each, vector / np.linalg.norm(vector)) for each, vector in zip(songs, vectors, strict=True))
+    return StoredProfile(Playlist(playlist_id=name, name=name), AXES[axis], AXES[axis], len(songs), {}, members)
+
+
+INDEX = PlaylistIndex.build([playlist("dance", HELD, 0), playlist("fire", OTHERS, 1)], SPEC, 3)
+ASKED = AskedSongs([song(99, 0.92, artist="Ada", genre="deep house", release_date="2001")], AXES[:1])
+
+
+def why(**shares: float) -> Explanation:
+    return explain(ASKED, INDEX, 0, {name: shares.get(name, 0.0) for name in SIGNALS})
+
+
+def test_the_nearest_songs_are_told() -> None:
+    told = why(nearest=1.0)
+    assert [each.title for each, _ in told.nearest] == ["Tune 0", "Tune 1", "Tune 2"]
+    assert told.why == "It is close to \u201cTune 0\u201d and \u201cTune 1\u201d."
+    first = told.as_json()["nearest_songs"][0]
+    assert first == {"song_id": "s0", "title": "Tune 0", "artist": "Ada", "similarity": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("signal", "words"),
+    [
+        ("text", "It fits what the playlist says of itself."),
+        ("centroid", "It is like the playlist's songs as a whole."),
+        ("artist", "4 songs by Ada are there."),
+        ("genre", "4 of its songs are deep house."),
+        ("era", "The playlist is of the years around 2001."),
+        ("acoustic", "It sounds alike (energy)."),
+    ],
+)
+def test_each_signal_has_its_words(signal: str, words: str) -> None:
+    assert why(**{signal: 1.0}).why == words
+
+
+def test_shared_words_are_named() -> None:
+    assert "ada" in why(lexical=1.0).why
+
+
+def test_what_speaks_most_comes_first_and_trifles_are_left_out() -> None:
+    assert why(artist=1.0, genre=2.0, text=0.1).why == "4 of its songs are deep house and 4 songs by Ada are there."
+
+
+def test_what_speaks_against_it_is_told_too() -> None:
+    assert why(genre=2.0, acoustic=-1.0).why == "4 of its songs are deep house, though it sounds different."
+    assert "though" not in why(genre=2.0, acoustic=-0.1).why
+
+
+def test_where_nothing_speaks_for_it_that_is_said() -> None:
+    assert why(acoustic=-1.0).why == "Nothing speaks for it much."
+    assert explain(ASKED, PlaylistIndex.build([], SPEC, 3), 0, {}).nearest == []
