@@ -111,14 +111,14 @@ def beside_the_baseline(seeds: Sequence[Seed]) -> None:
             Split.UNSEEN_SONG, ids, [each.playlist_id for each in regime.index.playlists]
         )
         heuristic = spec.model_copy(update={"learned": None})
-        for name, found in {
+        for name, score in {
             "afternoon baseline": known["combined"],
             "the embedding alone": embedding_scores(regime),
             "full matching, heuristic weights": scored(regime, heuristic),
             "full matching": scored(regime, spec),
             "full matching + baseline": standard(scored(regime, spec)) + standard(known["combined"]),
         }.items():
-            scores.setdefault(name, []).append(query_metrics(found, regime.relevant))
+            scores.setdefault(name, []).append(query_metrics(score, regime.relevant))
     groups = [playlist for seed in seeds for playlist in homes(seed.songs)]
     print(f"\n{len(groups)} test songs of {len(seeds)} splits, among the known playlists:")
     for name, found in scores.items():

@@ -79,7 +79,7 @@ class PlaylistIndex:
             TextSignal.build(profiles, dimensions),
             CentroidSignal.build(profiles, dimensions, MINIMUM_SONGS),
         )
-        made = {"text": text, "centroid": centroid}
+        made: dict[str, Signal] = {"text": text, "centroid": centroid}
         return cls(
             profiles=tuple(profiles),
             types=types,

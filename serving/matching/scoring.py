@@ -133,4 +133,5 @@ def _sum(matrices: Mapping[str, Matrix], shape: tuple[int, int]) -> Matrix:
 
 
 def _scaled(signal: Matrix, scale: Scale) -> Matrix:
-    return np.clip((signal - np.float32(scale.mean)) / np.float32(scale.spread), -_FARTHEST, _FARTHEST)
+    scaled = (signal - np.float32(scale.mean)) / np.float32(scale.spread)
+    return np.asarray(np.clip(scaled, -_FARTHEST, _FARTHEST), np.float32)

@@ -27,7 +27,9 @@ def test_homes_are_told_from_strays() -> None:
 def test_both_kinds_count_the_same_however_many_there_are() -> None:
     rule = learn_rule(evidence(40, 2, 0), evidence(800, -2, 1))
     assert rule is not None
-    assert rule.chances({"score": np.float32([10]), "noise": np.float32([500])})[0] == pytest.approx(0.5, abs=0.2)
+    assert rule.chances({"score": np.array([10], np.float32), "noise": np.array([500], np.float32)})[
+        0
+    ] == pytest.approx(0.5, abs=0.2)
 
 
 @pytest.mark.parametrize(("homes", "strays"), [(MINIMUM_SONGS - 1, 100), (100, MINIMUM_SONGS - 1), (0, 0)])

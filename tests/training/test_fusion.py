@@ -82,6 +82,6 @@ weights = st.lists(st.floats(-5, 5), min_size=3, max_size=3).map(np.array)
 @given(at=weights, seed=st.integers(0, 100))
 def test_the_gradient_is_that_of_the_loss(at: Weights, seed: int) -> None:
     taught = choices([1.0, 0.0, 1.0], 6, playlists=4, seed=seed)
-    exact = Choices(taught.features.astype(np.float64), taught.relevant)  # type: ignore[arg-type]
+    exact = Choices(taught.features.astype(np.float64), taught.relevant)
     numeric = approx_fprime(at, lambda each: exact.loss(each)[0], 1e-4)
     np.testing.assert_allclose(exact.loss(at)[1], numeric, atol=0.05)

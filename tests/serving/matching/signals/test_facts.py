@@ -113,7 +113,8 @@ def test_one_playlist_alone_scores_as_it_does_among_others(holding: Holding) -> 
         holding("p", songs("Ada", "Bo", release_date="1990", genre="jazz")),
         holding("q", songs("Cy", "Ada", "Di", release_date="2010", genre="folk")),
     ]
-    for signal in (*(FactSignal.build(profiles, kind) for kind in FACTS), EraSignal.build(profiles)):
+    made: list[Made] = [*(FactSignal.build(profiles, kind) for kind in FACTS), EraSignal.build(profiles)]
+    for signal in made:
         whole = score(signal, artist="Ada", release_date="2009", genre="folk")
         for row in range(2):
             np.testing.assert_array_equal(

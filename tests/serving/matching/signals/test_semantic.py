@@ -59,11 +59,8 @@ def test_the_nearest_come_with_their_cosines(holding: Holding) -> None:
         [holding("a", songs(4), leaning(0.1, 0.9, 0.5, 0.7)), holding("b", songs(1, "t"))], 3, 1
     )
     (near,) = signal.nearest(asked(), 0)
-    assert [(song.song_id, pytest.approx(cosine, abs=1e-6)) for song, cosine in near] == [
-        ("s1", 0.9),
-        ("s3", 0.7),
-        ("s2", 0.5),
-    ]
+    assert [song.song_id for song, _ in near] == ["s1", "s3", "s2"]
+    assert [cosine for _, cosine in near] == pytest.approx([0.9, 0.7, 0.5], abs=1e-6)
     assert signal.nearest(asked(), 1) == [[]]
 
 
