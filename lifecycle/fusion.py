@@ -151,7 +151,7 @@ class _Lesson:
         positive = np.array([True] * (len(start) - 1) + [False])
         choices = Choices(features, np.concatenate([self.relevant, self.relevant]))
         found = [round(float(each), 4) for each in fit_weights(choices, start, spread=_SPREAD, positive=positive)]
-        told: list[bool] = features[..., : len(names)].any(axis=(0, 1)).tolist()
+        told = np.asarray(features[..., : len(names)].any(axis=(0, 1))).tolist()
         return LearnedWeights(
             known={name: weight for name, weight, any_ in zip(names, found, told, strict=False) if any_},
             by_text=dict(zip(by_text, found[len(names) :], strict=False)),

@@ -1,14 +1,18 @@
 """Settings of the service, read from the environment."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from registry.errors import BadInput
-from serving.matching.signals.names import ALL_TIERS, Tier
 
 Auth = Literal["auto", "required", "off"]
+
+Tier = Literal["metadata", "vectors", "audio", "deep"]
+"""What matching takes: a song's record, the embedding, audio features; deep is what reads a song once more."""
+
+ALL_TIERS: tuple[Tier, ...] = get_args(Tier)
 
 
 def _parted(value: object) -> object:

@@ -15,9 +15,10 @@ from serving.matching.playlist_types import PlaylistType, detect_type
 from serving.matching.signals.asked import AskedSongs, Matrix, Signal
 from serving.matching.signals.facts import EraSignal, FactSignal
 from serving.matching.signals.lexical import LexicalSignal
-from serving.matching.signals.names import ALL_TIERS, SIGNALS, TIERS, Tier
+from serving.matching.signals.names import SIGNALS, TIERS
 from serving.matching.signals.semantic import CentroidSignal, NearestSignal, TextSignal
 from serving.matching.signals.sound import MeanSoundSignal, SoundSignal
+from serving.settings import ALL_TIERS, Tier
 
 MINIMUM_SONGS = 3
 """A playlist with fewer songs is known by its description alone."""

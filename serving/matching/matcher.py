@@ -18,7 +18,7 @@ from serving.matching.explanation import explain
 from serving.matching.index import PlaylistIndex
 from serving.matching.scoring import MatchScores, combined, scaled_signals
 from serving.matching.signals.asked import AskedSongs, Matrix
-from serving.matching.signals.names import ALL_TIERS, Tier
+from serving.settings import ALL_TIERS, Tier
 
 if TYPE_CHECKING:
     from serving.inference.lazily import Lazily

@@ -21,7 +21,7 @@ from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 from serving.disclosure import disclosed, unreachable
 from serving.matching.matcher import Answering
-from serving.matching.signals.names import ALL_TIERS, Tier
+from serving.settings import ALL_TIERS, Tier
 from serving.versions.preparation import Preparation, Wanted
 from serving.versions.warm_versions import LoadEncoder, RerankerOf, WarmVersions
 

@@ -11,7 +11,7 @@ from serving.inference.lazily import Lazily
 from serving.inference.reranker import PairReader
 from serving.inference.served import TextEncoder
 from serving.matching.matcher import Answering
-from serving.matching.signals.names import ALL_TIERS, Tier
+from serving.settings import ALL_TIERS, Tier
 
 LoadEncoder = Callable[[EmbedderSpec], TextEncoder]
 RerankerOf = Callable[[ModelVersion], "Lazily[PairReader] | None"]

@@ -1,11 +1,6 @@
 """The names of the signals, and the tiers that they belong to."""
 
-from typing import Literal, get_args
-
-Tier = Literal["metadata", "vectors", "audio", "deep"]
-"""What it takes: a song's record, the embedding, audio features; deep is what reads a song once more, the reranker."""
-
-ALL_TIERS: tuple[Tier, ...] = get_args(Tier)
+from serving.settings import Tier
 
 TIERS: dict[Tier, tuple[str, ...]] = {
     "vectors": ("text", "centroid", "nearest"),
