@@ -28,8 +28,8 @@ def home_and_away(spec: MatchSpec, regime: "Regime") -> tuple[Evidence, Evidence
     right = regime.relevant[np.arange(len(score)), score.argmax(axis=1)] if score.size else np.zeros(0, np.bool_)
     rest = {name: each[left] for name, each in scaled.items()}
     return (
-        evidence(score[right], {name: each[right] for name, each in scaled.items()}),
-        evidence(np.where(regime.relevant, -np.inf, score)[left].astype(np.float32), rest),
+        evidence(score[right], {name: each[right] for name, each in scaled.items()}, regime.index.sizes),
+        evidence(np.where(regime.relevant, -np.inf, score)[left].astype(np.float32), rest, regime.index.sizes),
     )
 
 

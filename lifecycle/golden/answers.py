@@ -62,10 +62,12 @@ def rank_playlists(
     index = PlaylistIndex.build(known.profiles, spec, vectors.shape[1])
     scores = match_songs(vectors, songs, index, spec).score
     for row, song in enumerate(songs):
-        left = {columns[each]: rest for each, rest in remaining[song.song_id].items() if each in columns}
-        profiles = [profile_of(known.profiles[column], rest, known.vectors) for column, rest in left.items()]
-        without = PlaylistIndex.build(profiles, spec, vectors.shape[1])
-        scores[row, list(left)] = match_songs(vectors[row : row + 1], [song], without, spec).score[0]
+        profiles = list(known.profiles)
+        for each, rest in remaining[song.song_id].items():
+            if each in columns:
+                profiles[columns[each]] = profile_of(profiles[columns[each]], rest, known.vectors)
+        without = PlaylistIndex.build(profiles, spec, vectors.shape[1], index)
+        scores[row] = match_songs(vectors[row : row + 1], [song], without, spec).score[0]
     # Equal scores rank as `autosort match` lists them.
     places = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
     asked = {each: columns[each] for each in playlist_ids if each in columns}

@@ -10,22 +10,20 @@ import numpy as np
 
 from registry.versions import Belonging
 from serving.matching.signals.asked import Matrix
-from serving.matching.signals.names import SIGNALS
 
-LEAD = "lead"
-SCORE = "score"
-SHARE = "share"
-
-EVIDENCE = (SCORE, LEAD, SHARE, *SIGNALS)
-"""What is known of a song's best playlist: its score, by how much it leads, its share of the softmax, its signals."""
+SCORE, LEAD, SHARE, SIZE, KIN = "score", "lead", "share", "size", "kin"
 
 
-def evidence(score: Matrix, scaled: Mapping[str, Matrix]) -> dict[str, Matrix]:
+def evidence(score: Matrix, scaled: Mapping[str, Matrix], sizes: Matrix) -> dict[str, Matrix]:
     """What speaks for the best playlist of each song, shape (n,) each; 0 where a signal is missing.
+
+    Its score, by how much it leads, the log of its share of the softmax and of its size, each of its signals, and, as
+    "kin", whether any playlist knows the song's artists.
 
     Args:
         score: shape (n, p), p at least 1; -inf for what is no candidate.
         scaled: the signals behind it, on their common scale.
+        sizes: how many songs each playlist holds, shape (p,).
     """
     rows, best = np.arange(len(score)), score.argmax(axis=1)
     first = score[rows, best]
@@ -34,7 +32,11 @@ def evidence(score: Matrix, scaled: Mapping[str, Matrix]) -> dict[str, Matrix]:
     second = np.where(np.isfinite(others.max(axis=1)), others.max(axis=1), first)
     share = -np.log(np.exp(score - first[:, None]).sum(axis=1))
     signals = {name: np.nan_to_num(each[rows, best]) for name, each in scaled.items()}
-    return {SCORE: first, LEAD: first - second, SHARE: share, **signals}
+    artists = np.nan_to_num(scaled["artist"]) if "artist" in scaled else np.zeros_like(score)
+    kin = np.where(np.isfinite(score), artists, np.float32(0)).max(axis=1)
+    size = np.log1p(sizes[best])
+    found = {SCORE: first, LEAD: first - second, SHARE: share, SIZE: size, KIN: kin, **signals}
+    return {name: np.asarray(each, np.float32) for name, each in found.items()}
 
 
 def chance_of_belonging(found: Mapping[str, Matrix], belonging: Belonging) -> Matrix:

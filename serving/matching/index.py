@@ -52,6 +52,11 @@ class PlaylistIndex:
         return tuple(each.playlist for each in self.profiles)
 
     @cached_property
+    def sizes(self) -> Matrix:
+        """How many songs each playlist holds, shape (p,)."""
+        return np.array([each.song_count for each in self.profiles], np.float32)
+
+    @cached_property
     def places(self) -> dict[str, int]:
         """The row of each playlist, by its id."""
         return {each.playlist.playlist_id: row for row, each in enumerate(self.profiles)}

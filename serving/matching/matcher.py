@@ -118,7 +118,7 @@ def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, to
     asked = AskedSongs(songs, _vectors(answering, songs, recorded))
     scaled = scaled_signals(asked, index, spec)
     scores = combined(scaled, songs, index, spec)
-    fits = _fits(scores, scaled, spec)
+    fits = _fits(scores, scaled, index, spec)
     nobody: set[str] = set()
     return [
         {
@@ -133,12 +133,14 @@ def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, to
     ]
 
 
-def _fits(scores: MatchScores, scaled: Mapping[str, Matrix], spec: MatchSpec) -> list[dict[str, Any]]:
+def _fits(
+    scores: MatchScores, scaled: Mapping[str, Matrix], index: PlaylistIndex, spec: MatchSpec
+) -> list[dict[str, Any]]:
     """Of each song whether any playlist fits it and how likely that is, where the version can tell."""
     songs, playlists = scores.score.shape
     if spec.belonging is None or not playlists:
         return [{} for _ in range(songs)]
-    chances = chance_of_belonging(evidence(scores.score, scaled), spec.belonging)
+    chances = chance_of_belonging(evidence(scores.score, scaled, index.sizes), spec.belonging)
     threshold = spec.belonging.threshold
     return [{"fits": bool(chance >= threshold), "confidence": round(float(chance), 4)} for chance in chances]
 

@@ -15,6 +15,7 @@ from lifecycle.progress import Silent
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.errors import BadInput, NotFound
+from serving.matching.signals.names import SIGNALS
 from training.dataset import PairDataset, build_dataset
 from training.splits import Split
 
@@ -34,8 +35,12 @@ def test_a_report_has_every_regime_signal_and_genre(trained: Workspace) -> None:
     assert 0 < len(report["confusions"]) <= 10
     low, high = report["regimes"]["unseen_song"]["intervals"]["mrr"]
     assert low <= report["regimes"]["unseen_song"]["mrr"] <= high
-    assert set(report["regimes"]["unseen_song"]["signals"]) == {"text", "centroid", "acoustic"}
-    assert set(report["regimes"]["unseen_playlist"]["signals"]) == {"text"}
+    everywhere, by_text = (report["regimes"][name] for name in ("unseen_song", "unseen_playlist"))
+    assert set(everywhere["signals"]) == set(SIGNALS)
+    assert set(by_text["signals"]) == {"text", "lexical"}
+    for regime in (everywhere, by_text):
+        assert set(regime["without"]) == set(regime["signals"])
+        assert all(each["n"] == regime["n"] for each in regime["without"].values())
     assert sum(each["n"] for each in report["genres"].values()) == report["n"]
     assert sum(each["n"] for each in report["regimes"].values()) == report["n"]
 

@@ -28,7 +28,9 @@ from registry.vectors.vector_set import VectorSet
 from registry.versions import MatchSpec, Scale
 from serving.matching.calibration import uncalibrated
 
-SPEC: MatchSpec = uncalibrated(dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)))
+SPEC: MatchSpec = uncalibrated(
+    dict.fromkeys(ACOUSTIC_FEATURES, Scale(mean=0.5, spread=0.25)), signals=("text", "centroid", "acoustic")
+)
 
 
 # The file ------------------------------------------------------------------------------------------------------------

@@ -235,6 +235,16 @@ def test_counts_are_by_split(themed: PairDataset) -> None:
     assert themed.counts()["train"] == len(themed.select(Split.TRAIN))
 
 
+def test_songs_that_signals_are_weighed_by_are_a_small_part_of_the_training_split(themed: PairDataset) -> None:
+    trained = {pair.song_id for pair in themed.select(Split.TRAIN)}
+    assert themed.weighing < trained
+    assert {pair.song_id for pair in themed.trained_on()} == {
+        pair.song_id for pair in themed.select(Split.TRAIN) if pair.weight > 0
+    } - themed.weighing
+    by_cluster = {themed.clusters[song] for song in themed.weighing}
+    assert not by_cluster & {themed.clusters[song] for song in trained - themed.weighing}
+
+
 def test_what_is_not_split_is_all_training(themed_snapshot: CatalogueSnapshot) -> None:
     assert unsplit_dataset(themed_snapshot).counts() == {"train": len(themed_snapshot.memberships)}
 
@@ -477,7 +487,7 @@ def test_another_template_or_salt_in_the_manifest_is_refused(
 def test_a_dataset_of_an_older_format_is_refused_by_its_name(themed: PairDataset, tmp_path: Path) -> None:
     manifest = themed.save(tmp_path) / "manifest.json"
     manifest.write_text(json.dumps({"format": 1, "template": 1}))
-    with pytest.raises(BadInput, match=r"has format 1, not 2\. .*autosort retrain"):
+    with pytest.raises(BadInput, match=r"has format 1, not 3\. .*autosort retrain"):
         PairDataset.load(tmp_path, themed.fingerprint)
 
 

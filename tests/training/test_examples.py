@@ -24,7 +24,7 @@ def with_weight(dataset: PairDataset, weight: float) -> PairDataset:
 
 def test_a_plain_epoch_is_every_training_pair_and_nothing_else(themed: PairDataset) -> None:
     shown = ExampleSource(themed, PLAIN).epoch(0)
-    train = themed.select(Split.TRAIN)
+    train = themed.trained_on()
     assert Counter((each.playlist_id, each.song_id) for each in shown) == Counter(
         (pair.playlist_id, pair.song_id) for pair in train
     )
@@ -34,9 +34,16 @@ def test_a_plain_epoch_is_every_training_pair_and_nothing_else(themed: PairDatas
 def test_a_pair_takes_part_in_as_many_epochs_as_its_weight_says(themed: PairDataset) -> None:
     source = ExampleSource(with_weight(themed, 0.5), PLAIN)
     epochs = [Counter(each.playlist_id for each in source.epoch(number)) for number in range(200)]
-    gym = len([pair for pair in themed.select(Split.TRAIN) if pair.playlist_id == "gym"])
+    gym = len([pair for pair in themed.trained_on() if pair.playlist_id == "gym"])
     assert sum(epoch["gym"] for epoch in epochs) / (200 * gym) == pytest.approx(0.5, abs=0.06)
     assert all(epoch["rain"] == epochs[0]["rain"] for epoch in epochs)
+
+
+def test_songs_that_signals_are_weighed_by_are_never_shown(themed: PairDataset) -> None:
+    source = ExampleSource(themed, configured(siblings=0.5))
+    shown = {name for number in range(5) for each in source.epoch(number) for name in (each.song_id, each.sibling_id)}
+    assert themed.weighing
+    assert not themed.weighing & shown
 
 
 def test_a_pair_of_weight_zero_is_never_shown_but_still_known(themed: PairDataset) -> None:

@@ -241,7 +241,7 @@ def test_only_training_pairs_are_trained_on_and_never_two_of_one_playlist_in_a_b
     themed: PairDataset, tiny_model: Path, tmp_path: Path, batches: list[tuple[list[str], list[str]]]
 ) -> None:
     tuned(tiny_model, themed, ONE_STOP, Prompts(), tmp_path)
-    trained = {themed.song_text(pair.song_id).split(" by")[0] for pair in themed.select(Split.TRAIN)}
+    trained = {themed.song_text(pair.song_id).split(" by")[0] for pair in themed.trained_on()}
     assert {text.split(" by")[0] for _, positives in batches for text in positives} <= trained
     for anchors, positives in batches:
         assert len(set(anchors)) == len(anchors) == len(positives)
@@ -251,7 +251,7 @@ def test_an_epoch_passes_over_all_training_pairs(
     themed: PairDataset, tiny_model: Path, tmp_path: Path, batches: list[tuple[list[str], list[str]]]
 ) -> None:
     tuned(tiny_model, themed, ONE_STOP, Prompts(), tmp_path)
-    assert sum(len(anchors) for anchors, _ in batches) >= len(themed.select(Split.TRAIN))
+    assert sum(len(anchors) for anchors, _ in batches) >= len(themed.trained_on())
 
 
 # Dying and repeating ------------------------------------------------------------------------------------------------

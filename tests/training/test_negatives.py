@@ -36,7 +36,7 @@ def test_mined_negatives_are_training_songs_of_other_playlists(
 ) -> None:
     found = hard_negatives(themed, bundled, MINING, Prompts())
     holders = known_holders(themed)
-    trained = {pair.song_id for pair in themed.select(Split.TRAIN)}
+    trained = {pair.song_id for pair in themed.trained_on()}
     assert found
     for playlist_id, songs in found.items():
         assert songs

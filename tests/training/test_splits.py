@@ -12,14 +12,17 @@ from training.splits import (
     DEVELOPMENT_SONGS,
     HELD_OUT_PLAYLISTS,
     LATER_SONGS,
+    MOST_WEIGHING,
     REGIMES,
     TEST_SONGS,
+    WEIGHING_SONGS,
     Split,
     later_clusters,
     pair_split,
     playlist_held_out,
     playlist_split,
     song_split,
+    weighing,
 )
 
 KEYS = [f"key-{number}" for number in range(10_000)]
@@ -125,3 +128,17 @@ def test_songs_that_came_all_at_once_are_not_split_by_time() -> None:
 
 def test_without_dates_for_half_the_pairs_there_is_no_split_by_time() -> None:
     assert later_clusters({f"c{number}": float(number) for number in range(40)}, share_dated=0.49) == frozenset()
+
+
+def test_the_songs_that_signals_are_weighed_by_are_of_the_training_side_and_always_the_same() -> None:
+    chosen = weighing(KEYS)
+    assert len(chosen) / len(KEYS) == pytest.approx(WEIGHING_SONGS, abs=0.01)
+    assert {song_split(each) for each in chosen} == {Split.TRAIN}
+    assert weighing(reversed(KEYS)) == chosen
+    assert weighing(KEYS, "another deal") != chosen
+
+
+def test_of_many_songs_no_more_are_kept_from_the_embedding_than_are_needed() -> None:
+    many = [f"song {number}" for number in range(40_000)]
+    assert len(weighing(many)) == MOST_WEIGHING
+    assert weighing(many) < weighing(many[:30_000]) | weighing(many[30_000:])
