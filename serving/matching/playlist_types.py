@@ -18,33 +18,74 @@ _BY_SOUND = 0.6
 
 
 class _Type(NamedTuple):
+    """Signs of a type: how words begin in languages that part words, and what is found anywhere in those that do not.
+
+    The first are English, then German, Dutch and Swedish, French, Spanish, Portuguese and Italian; the others Chinese,
+    Japanese and Korean.
+    """
+
     semantic: float
     words: str
+    anywhere: str
 
 
-# In order: the first type with the most words found wins. Word stems, several languages.
+# In order: the first type with the most words found wins.
 _TYPES: dict[str, _Type] = {
-    "workout": _Type(0.3, r"workout|gym\b|run(?:ning|s)?\b|training\b|fitness|cardio|lifting|sports?\b|entren|muscu"),
-    "chill": _Type(0.6, r"chill|relax|calm|lounge|lo[-\s]?fi\b|unwind|mellow|ruhig|entspann|détente|ambient|sleep"),
-    "emotional": _Type(0.8, r"emotion|feelings?\b|feels\b|tears|cathar|cry(?:ing)?\b|heart-?felt|gefühl|émotion|emoci"),
-    "party": _Type(
-        0.4, r"part(?:y|ies)\b|clubs?\b|dance ?floor|fiesta|fête|feier(?!abend|lich|tag)|raves?\b|festival|disco\b"
+    "workout": _Type(
+        0.3,
+        r"workout|gym\b|run(?:ning|s)?\b|train(?:ing|en|ieren)\b|fitness|cardio|lifting|sport(?:s|en)?\b"
+        r"|laufen\b|hardlopen|trän(?:ing|a)\b|löpning|muscu|entren|correr\b|treino|corrida\b|allenament|palestra",
+        "運動|运动|健身|跑步|筋トレ|ランニング|운동|헬스|러닝",
     ),
-    "focus": _Type(0.4, r"focus|study|concentrat|(?:for|at|deep) work\b|coding|lernen|estudi|konzentr|homework"),
+    "chill": _Type(
+        0.6,
+        r"chill|relax|calm|lounge|lo[-\s]?fi\b|unwind|mellow|ambient|sleep|ruhig|entspann|schlaf|ontspann|slapen\b"
+        r"|lugn|sömn|détente|sommeil|dormir|rilass",
+        "放松|放鬆|睡眠|助眠|リラックス|癒し|おやすみ|힐링|휴식|수면",
+    ),
+    "emotional": _Type(
+        0.8,
+        r"emotion|feelings?\b|feels\b|tears|cathar|cry(?:ing)?\b|heart-?felt|gefühl|emotie|känslor|émotion|emoci|emoç|emozion",
+        "感動|感动|感人|泣ける|감성|감동",
+    ),
+    "party": _Type(
+        0.4,
+        r"part(?:y|ies)\b|clubs?\b|dance ?floor|raves?\b|festival|disco\b|feier(?!abend|lich|tag)|feest|fest\b|fête"
+        r"|soirée|fiesta|festas?\b",
+        "派对|派對|パーティ|파티",
+    ),
+    "focus": _Type(
+        0.4,
+        r"focus|study|concentra|(?:for|at|deep) work\b|coding|homework|lernen|konzentr|studer|huiswerk|koncentra|plugg"
+        r"|étudier|révis(?:er|ions)\b|estud|foco\b|studiare",
+        "勉強|読書|集中|作業|学习|學習|读书|讀書|专注|專注|공부|독서|집중",
+    ),
     "nostalgic": _Type(
         0.7,
-        r"nostalg|throwback|memor|old ?school|classics?\b|retro|oldies|childhood|recuerd|souvenir"
-        r"|(?:19)?[5-9]0['\u2019]?s\b",
+        r"nostalg|throwback|memor|old ?school|classics?\b|retro|oldies|childhood|(?:19)?[5-9]0['\u2019]?s\b"
+        r"|erinnerung|herinnering|minnen\b|souvenir|recuerd|saudade|lembran|ricord",
+        "怀旧|懷舊|经典|經典|懐かし|懐メロ|추억",
     ),
-    "romantic": _Type(0.7, r"romant|loved?\b|lovers?\b|date night|kiss|wedding|amor\b|amour|liebe|valentine"),
+    "romantic": _Type(
+        0.7,
+        r"rom[aâ]nt|loved?\b|lovers?\b|date night|kiss|wedding|valentine|liebe|liefde|kärlek|amour|amore?\b",
+        "浪漫|情歌|爱情|愛情|恋愛|ラブソング|사랑",
+    ),
     "energetic": _Type(
-        0.3, r"energ|power\b|hype|pump(?:ed|ing|s)?\b|adrenalin|boost|upbeat|hard-?style|metal\b|punk\b"
+        0.3,
+        r"energ|power\b|hype|pump(?:ed|ing|s)?\b|adrenalin|boost|upbeat|hard-?style|metal\b|punk\b|énerg",
+        "劲爆|元気|盛り上が|신나는|에너지",
     ),
     "melancholic": _Type(
-        0.8, r"m[eé]lan[ck]h?[oó]l|sad(?:ness)?\b|rainy\b|lonely|heartbreak|triste|traurig|sorrow|grief|mourn"
+        0.8,
+        r"m[eé]lan[ck]h?[oó]l|sad(?:ness)?\b|rainy\b|lonely|heartbreak|sorrow|grief|mourn|traurig|verdriet|ledsen|sorglig"
+        r"|trist(?:[ei]|\b)|malincon",
+        "悲伤|悲傷|伤感|傷感|失恋|失戀|悲し|슬픈|이별",
     ),
 }
-_STEMS = {name: re.compile(rf"(?<![^\W_])(?:{each.words})", re.IGNORECASE) for name, each in _TYPES.items()}
+_STEMS = {
+    name: re.compile(rf"(?<![^\W_])(?:{each.words})|{each.anywhere}", re.IGNORECASE) for name, each in _TYPES.items()
+}
 
 HEURISTIC_WEIGHTS: dict[str, SignalWeights] = {
     **{

@@ -62,6 +62,29 @@ def test_words_tell_the_type(name: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("expected", "names"),
+    [
+        ("workout", "Treino pesado|Allenamento|Hardlopen|Träning|夜の運動|跑步音乐|筋トレBGM|아침 운동"),
+        ("chill", "Para dormir|Musica rilassante|Om te slapen|Lugn kväll|睡眠用|放松一下|힐링 음악"),
+        ("emotional", "Emoções|Emozioni|Känslor|感動する歌|새벽 감성"),
+        ("party", "Festa da firma|Feest|Fest med vänner|周末派对|パーティー|파티"),
+        ("focus", "Estudos|Per studiare|Studeren|Plugga|読書と勉強|学习|밤 공부"),
+        ("nostalgic", "Saudades|Ricordi|Herinneringen|Minnen|懐かしの曲|经典老歌|추억의 노래"),
+        ("romantic", "Românticas|Canzoni d'amore|Liefde|Kärlek|恋愛ソング|情歌|사랑 노래"),
+        ("energetic", "Energia|Energie|元気が出る曲|劲爆|신나는 노래"),
+        ("melancholic", "Tristeza|Malinconia|Verdriet|Ledsen|悲しい曲|伤感的歌|슬픈 노래"),
+    ],
+)
+def test_words_of_many_languages_tell_the_type(expected: str, names: str) -> None:
+    assert {name: type_of(name) for name in names.split("|")} == dict.fromkeys(names.split("|"), expected)
+
+
+@pytest.mark.parametrize("name", ["En route", "Commute", "Driving at night", "Night train", "Trainspotting", "Tristan"])
+def test_going_somewhere_is_of_no_type(name: str) -> None:
+    assert type_of(name) == DEFAULT_TYPE
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "Brunch",
