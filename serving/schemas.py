@@ -276,7 +276,9 @@ class MatchResponse(BaseModel):
 class FillingSong(BaseModel):
     """A song for a playlist; `signals` are each signal's share of the score and add up to it.
 
-    `nearest_songs` are those of the playlist that are most like it, `why` says in words what spoke for it.
+    One of them is `elsewhere`, what the other playlists take: a score above 0 says that the song fits here better than
+    in all of them together. `nearest_songs` are those of the playlist that are most like it, `why` says in words what
+    spoke for it.
     """
 
     song: MatchedSong
@@ -308,8 +310,8 @@ class FillResponse(BaseModel):
                     "songs": [
                         {
                             "song": {"song_id": "song-1", "title": "En dröm för två", "artist": "Hedvig Pelström"},
-                            "score": 1.42,
-                            "signals": {"text": 0.61, "centroid": 0.55, "acoustic": 0.26},
+                            "score": 0.31,
+                            "signals": {"text": 0.61, "centroid": 0.55, "acoustic": 0.26, "elsewhere": -1.11},
                             "already_in": False,
                         }
                     ],

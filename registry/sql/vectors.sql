@@ -241,7 +241,10 @@ JOIN song_texts ON song_texts.song_id = quarantine.song_id AND song_texts.templa
 WHERE quarantine.version = {version} AND quarantine.song_id = ANY (%(song_ids)s)
 
 -- name: profile_revisions
-SELECT playlist_id, revision FROM {playlists} WHERE model_version = {version} ORDER BY playlist_id COLLATE "C"
+SELECT profile.playlist_id, profile.revision
+FROM {playlists} AS profile JOIN playlists ON playlists.playlist_id = profile.playlist_id
+WHERE profile.model_version = {version}
+ORDER BY profile.playlist_id COLLATE "C"
 
 -- name: profiles
 SELECT profile.playlist_id, playlists.name, playlists.description, playlists.genre, playlists.subgenre,

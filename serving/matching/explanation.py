@@ -7,7 +7,7 @@ from typing import Any
 from registry.records import Song
 from serving.matching.index import PlaylistIndex
 from serving.matching.signals.asked import AskedSongs
-from serving.matching.signals.facts import FactSignal, year_of
+from serving.matching.signals.facts import YEARS_APART, FactSignal, year_of
 from serving.matching.signals.lexical import LexicalSignal
 from serving.matching.signals.semantic import NearestSignal
 from serving.matching.signals.sound import SoundSignal
@@ -96,7 +96,11 @@ def _by_fact(kind: str, wording: str) -> Reason:
         if not isinstance(signal, FactSignal):
             return ""
         value, count = signal.most_telling(song, playlist)
-        return wording.format(value=value, count=count, songs="song" if count == 1 else "songs") if count else ""
+        count -= _holds(index, playlist, song)
+        if count <= 0:
+            return ""
+        songs, are = ("song", "is") if count == 1 else ("songs", "are")
+        return wording.format(value=value, count=count, songs=songs, are=are)
 
     return reason
 
@@ -104,18 +108,28 @@ def _by_fact(kind: str, wording: str) -> Reason:
 def _by_words(song: Song, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
     signal = index.signals["lexical"]
     words = signal.shared_words(song, playlist)[:_WORDS] if isinstance(signal, LexicalSignal) else []
-    return f"they share words ({', '.join(words)})" if words else "they share words"
+    return f"they share words ({', '.join(words)})" if words else ""
 
 
 def _by_sound(song: Song, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
     signal = index.signals["acoustic"]
-    features = signal.most_alike(song, playlist)[:2] if isinstance(signal, SoundSignal) else []
-    return f"it sounds alike ({', '.join(features)})" if features else "it sounds alike"
+    if not isinstance(signal, SoundSignal):
+        return "it sounds alike"
+    features = signal.most_alike(song, playlist)[:2]
+    return f"it sounds alike ({', '.join(features)})" if features else ""
 
 
-def _by_years(song: Song, _index: PlaylistIndex, _playlist: int, _nearest: Nearest) -> str:
+def _by_years(song: Song, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
     year = year_of(song)
-    return f"the playlist is of the years around {year}" if year else ""
+    known = [year_of(member.song) for member in index.profiles[playlist].members]
+    count = sum(year is not None and each is not None and abs(each - year) <= YEARS_APART for each in known)
+    count -= _holds(index, playlist, song)
+    return f"{count} of its songs {'is' if count == 1 else 'are'} of the years around {year}" if count > 0 else ""
+
+
+def _holds(index: PlaylistIndex, playlist: int, song: Song) -> bool:
+    """Whether the song is among those that the playlist is known by: it is then no reason for itself."""
+    return any(member.song.song_id == song.song_id for member in index.profiles[playlist].members)
 
 
 _REASON: dict[str, Reason] = {
@@ -123,10 +137,10 @@ _REASON: dict[str, Reason] = {
     "centroid": lambda *_: "it is like the playlist's songs as a whole",
     "nearest": _by_nearest,
     "lexical": _by_words,
-    "artist": _by_fact("artist", "{count} {songs} by {value} are there"),
-    "album": _by_fact("album", "{count} {songs} of the same album are there"),
-    "genre": _by_fact("genre", "{count} of its songs are {value}"),
-    "language": _by_fact("language", "{count} of its songs are in the same language"),
+    "artist": _by_fact("artist", "{count} {songs} by {value} {are} there"),
+    "album": _by_fact("album", "{count} {songs} of the same album {are} there"),
+    "genre": _by_fact("genre", "{count} of its songs {are} {value}"),
+    "language": _by_fact("language", "{count} of its songs {are} in the same language"),
     "era": _by_years,
     "acoustic": _by_sound,
 }
@@ -135,5 +149,5 @@ _AGAINST = {
     "acoustic": "it sounds different",
     "era": "it is of other years",
     "text": "the playlist describes something else",
-    "centroid": "its songs are of another kind",
+    "centroid": "the playlist's songs are of another kind",
 }

@@ -1,5 +1,10 @@
-"""Songs of the catalogue for a playlist: matching the other way round, by the same version and the same scores."""
+"""Songs of the catalogue for a playlist: matching the other way round, by the same version and the same scores.
 
+Scores compare playlists for one song; songs for one playlist they do not: a song that is much like all songs scores
+high everywhere. Songs are therefore ordered by how much better they fit here than elsewhere.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +28,12 @@ _NEAR = 200
 
 _MOST_NEAR = 1_000
 
+ELSEWHERE = "elsewhere"
+"""The share of a score that the other playlists take."""
+
+_SHARPNESS = 6.0
+"""Of heuristic scores as logits; learned ones are logits. Between 4 and 8 it hardly matters."""
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -33,12 +44,14 @@ class Candidates:
         songs: n songs.
         vectors: theirs, shape (n, dimensions).
         members: ids of the songs that it holds.
+        holders: of each song, by its id, the ids of the playlists that hold it.
     """
 
     index: PlaylistIndex
     songs: list[Song]
     vectors: Matrix
     members: set[str]
+    holders: Mapping[str, set[str]]
 
     @property
     def asked(self) -> AskedSongs:
@@ -87,7 +100,8 @@ def near(connection: Connection, answering: Answering, index: PlaylistIndex, *, 
     songs, recorded = catalogue.songs_by_id(connection, wanted), vectors.song_vectors(connection, wanted)
     known = [each for each in wanted if each in recorded and SongId(each) in songs]
     rows = np.array([recorded[each] for each in known], np.float32).reshape(len(known), -1)
-    return Candidates(index, [songs[SongId(each)] for each in known], rows, held)
+    holders = catalogue.memberships_of(connection, known)
+    return Candidates(index, [songs[SongId(each)] for each in known], rows, held, holders)
 
 
 def _members(connection: Connection, playlist_id: str) -> set[str]:
@@ -97,12 +111,40 @@ def _members(connection: Connection, playlist_id: str) -> set[str]:
 
 
 def fill(answering: Answering, candidates: Candidates, *, top_k: int) -> list[dict[str, Any]]:
-    """The best songs for the playlist, best first, with each signal's share of the score."""
+    """The best songs for the playlist, best first, with each signal's share of the score.
+
+    A score above 0 says that the song fits here better than in all other playlists together.
+    """
     if not candidates.songs:
         return []
-    scores = match_songs(candidates.vectors, candidates.songs, candidates.index, answering.version.spec.matching)
+    scores = _here_rather_than_elsewhere(answering, candidates)
     order = np.argsort(-scores.score[:, 0], kind="stable")[:top_k]
     return [_match_json(candidates, scores, int(row)) for row in order]
+
+
+def _here_rather_than_elsewhere(answering: Answering, candidates: Candidates) -> MatchScores:
+    """Log odds of this playlist against all those that the version knows and that do not hold the song already.
+
+    That a song is in another playlist says nothing against its place in this one.
+    """
+    spec, songs, vectors = answering.version.spec.matching, candidates.songs, candidates.vectors
+    here = match_songs(vectors, songs, candidates.index, spec)
+    elsewhere = match_songs(vectors, songs, answering.index, spec).score.copy()
+    (playlist,) = candidates.index.playlists
+    for row, song in enumerate(songs):
+        away = {playlist.playlist_id, *candidates.holders.get(song.song_id, ())}
+        elsewhere[row, [answering.index.places[each] for each in away if each in answering.index.places]] = -np.inf
+    share = -_log_sum(elsewhere, 1.0 if spec.learned else _SHARPNESS)[:, None]
+    return MatchScores(score=here.score + share, shares={**here.shares, ELSEWHERE: share})
+
+
+def _log_sum(scores: Matrix, sharpness: float) -> Matrix:
+    """A soft maximum of each row, shape (n,); 0 where nothing is finite."""
+    highest = scores.max(axis=1, initial=-np.inf)
+    known = np.isfinite(highest)
+    away = np.where(known[:, None], scores - np.where(known, highest, 0.0)[:, None], 0.0)
+    soft = np.where(known, highest, 0.0) + np.log(np.maximum(np.exp(sharpness * away).sum(axis=1), 1.0)) / sharpness
+    return np.asarray(np.where(known, soft, 0.0), np.float32)
 
 
 def _match_json(candidates: Candidates, scores: MatchScores, row: int) -> dict[str, Any]:

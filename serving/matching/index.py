@@ -20,8 +20,8 @@ from serving.matching.signals.semantic import CentroidSignal, NearestSignal, Tex
 from serving.matching.signals.sound import MeanSoundSignal, SoundSignal
 from serving.settings import ALL_TIERS, Tier
 
-MINIMUM_SONGS = 3
-"""A playlist with fewer songs is known by its description alone."""
+MINIMUM_SONGS = 1
+"""A playlist with fewer songs is known by its text alone. One song tells more of a playlist than its text does."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,17 @@ class PlaylistIndex:
         return {name: signal.scores(asked) for name, signal in self.signals.items()}
 
     def beside(self, profile: StoredProfile, spec: MatchSpec) -> "PlaylistIndex":
-        """The index of one playlist that is not among these, known by its text, in a library that holds these."""
-        dimensions = self.texts.shape[1]
-        alone = PlaylistIndex.build([profile], spec, dimensions)
+        """The index of one playlist that is not among these, known by its text, in a library that holds these.
+
+        It is matched by the signals that these are matched by.
+        """
+        alone = PlaylistIndex.build([profile], spec, self.texts.shape[1])
+        signals = {name: signal for name, signal in alone.signals.items() if name in self.signals}
         lexical = self.signals.get("lexical")
-        if not isinstance(lexical, LexicalSignal):
-            return alone
-        words = LexicalSignal.build([profile], spec.text_template, MINIMUM_SONGS, weights=lexical.weights)
-        return replace(alone, signals={**alone.signals, "lexical": words})
+        if isinstance(lexical, LexicalSignal):
+            words = LexicalSignal.build([profile], spec.text_template, MINIMUM_SONGS, weights=lexical.weights)
+            signals["lexical"] = words
+        return replace(alone, signals=signals)
 
     def only(self, row: int) -> "PlaylistIndex":
         """The index of one of its playlists."""

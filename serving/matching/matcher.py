@@ -136,9 +136,12 @@ def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, to
 def _fits(
     scores: MatchScores, scaled: Mapping[str, Matrix], index: PlaylistIndex, spec: MatchSpec
 ) -> list[dict[str, Any]]:
-    """Of each song whether any playlist fits it and how likely that is, where the version can tell."""
+    """Of each song whether any playlist fits it and how likely that is, where the version can tell.
+
+    It has learned that with all of its signals: with some of them switched off the threshold means nothing.
+    """
     songs, playlists = scores.score.shape
-    if spec.belonging is None or not playlists:
+    if spec.belonging is None or not playlists or set(scaled) != set(spec.signals):
         return [{} for _ in range(songs)]
     chances = chance_of_belonging(evidence(scores.score, scaled, index.sizes), spec.belonging)
     threshold = spec.belonging.threshold

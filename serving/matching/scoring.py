@@ -18,6 +18,8 @@ from serving.matching.playlist_types import DEFAULT_TYPE
 from serving.matching.signals.asked import AskedSongs, Matrix
 
 SOUND = "acoustic"
+BY_TEXT = "by_text"
+"""The share by which playlists that are known by their text alone are ahead of the others, to begin with."""
 
 MEANING_PARTS = {
     "text": 1.0,
@@ -31,6 +33,9 @@ MEANING_PARTS = {
     "era": 0.5,
 }
 """How the heuristics divide the weight of meaning among the signals that a version has."""
+
+_WORDS_OF_TEXT = 0.25
+"""Of its weight, what the comparison word by word keeps where a playlist is known by its text alone: a few words."""
 
 _FARTHEST = 8.0
 """Standard deviations beyond which a signal says no more."""
@@ -88,6 +93,8 @@ def heuristic_weights(songs: Sequence[Song], index: PlaylistIndex) -> dict[str, 
     parts = {name: MEANING_PARTS[name] for name in index.signals if name in MEANING_PARTS}
     total = sum(parts.values())
     meaning = {name: (semantic * np.float32(part / total)).astype(np.float32) for name, part in parts.items()}
+    if "lexical" in meaning:
+        meaning["lexical"] = meaning["lexical"] * np.where(index.by_text, np.float32(_WORDS_OF_TEXT), np.float32(1))
     return meaning | ({SOUND: 1 - semantic} if SOUND in index.signals else {})
 
 
@@ -123,9 +130,18 @@ def _learned_shares(
     for name, each in scaled.items():
         known, by_text = (np.float32(weights.get(name, 0.0)) for weights in (learned.known, learned.by_text))
         shares[name] = np.nan_to_num(each) * np.where(index.by_text, by_text, known * factors[name])
-    if "text" in shares:
-        shares["text"] = shares["text"] + np.where(index.by_text, np.float32(learned.by_text_offset), np.float32(0))
+    if "text" in shares and index.by_text.any():
+        ahead = learned.by_text_offset * _share_known(learned, scaled)
+        shares[BY_TEXT] = np.broadcast_to(
+            np.where(index.by_text, np.float32(ahead), np.float32(0)), shares["text"].shape
+        )
     return shares
+
+
+def _share_known(learned: LearnedWeights, scaled: Mapping[str, Matrix]) -> float:
+    """Of the weight of playlists known by songs, that of the signals that are there: the less, the less to make up."""
+    every = sum(learned.known.values())
+    return sum(weight for name, weight in learned.known.items() if name in scaled) / every if every else 1.0
 
 
 def _sum(matrices: Mapping[str, Matrix], shape: tuple[int, int]) -> Matrix:

@@ -17,7 +17,7 @@ _USUAL_SONGS = 3.0
 """How many songs that are like all songs every playlist is taken to hold besides its own."""
 
 _YEARS = range(1900, 2101)
-_YEARS_APART = 3.0
+YEARS_APART = 3.0
 """Standard deviation of the years that a song of a year speaks for."""
 _LEAST_LIKELY = 1e-4
 
@@ -165,6 +165,6 @@ def _likely(years: Sequence[int]) -> Matrix:
     counts = (
         np.bincount(np.asarray(years, np.intp) - _YEARS[0], minlength=len(_YEARS)) if years else np.zeros(len(_YEARS))
     )
-    reach = math.ceil(4 * _YEARS_APART)
-    kernel = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * _YEARS_APART**2))
+    reach = math.ceil(4 * YEARS_APART)
+    kernel = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * YEARS_APART**2))
     return np.asarray(np.convolve(counts, kernel / kernel.sum(), mode="same") / max(1, len(years)), np.float32)

@@ -54,12 +54,25 @@ def test_the_nearest_songs_are_told() -> None:
         ("centroid", "It is like the playlist's songs as a whole."),
         ("artist", "4 songs by Ada are there."),
         ("genre", "4 of its songs are deep house."),
-        ("era", "The playlist is of the years around 2001."),
+        ("era", "4 of its songs are of the years around 2001."),
         ("acoustic", "It sounds alike (energy)."),
     ],
 )
 def test_each_signal_has_its_words(signal: str, words: str) -> None:
     assert why(**{signal: 1.0}).why == words
+
+
+def test_one_song_is_told_as_one_and_a_song_is_no_reason_for_itself() -> None:
+    index = PlaylistIndex.build([playlist("dance", [*OTHERS, HELD[0]], 0)], SPEC, 3)
+    told = {name: explain(ASKED, index, 0, {name: 1.0}).why for name in ("artist", "genre", "era")}
+    assert told == {
+        "artist": "1 song by Ada is there.",
+        "genre": "1 of its songs is deep house.",
+        "era": "1 of its songs is of the years around 2001.",
+    }
+    itself = AskedSongs(HELD[:1], AXES[:1])
+    for name in told:
+        assert explain(itself, index, 0, {name: 1.0}).why == "Nothing speaks for it much."
 
 
 def test_shared_words_are_named() -> None:

@@ -17,7 +17,11 @@ from registry.parallel_runs import Kind
 from registry.stages import Stage
 from registry.versions import EmbedderSpec
 from serving.inference.encoder import Encoder
+from serving.inference.lazily import Lazily
+from serving.inference.reranker import PairReader
 from serving.matching.matcher import Answering
+from serving.matching.signals.names import TIERS
+from serving.settings import ALL_TIERS, Tier
 from serving.versions.slot import VersionSlot
 from tests.support.random_vectors import add_songs, make_ready
 from tests.support.trained_versions import register_base
@@ -101,6 +105,18 @@ def test_the_live_version_is_taken_with_all_its_playlists(slot: VersionSlot, tra
     assert held(slot).generation == present.generation
     assert held(slot).encoder().spec == held(slot).version.spec.embedder
     assert playlists == {"n": len(held(slot).index.playlists)}
+
+
+def test_tiers_that_are_switched_off_are_not_matched_by_nor_reranked_by(trained: Workspace, loads: Loads) -> None:
+    reranker: Lazily[PairReader] = Lazily("The reranker", lambda: pytest.fail("nobody asked for it"))
+    told: list[tuple[Tier, ...]] = [("metadata", "audio"), ("vectors", "deep"), ALL_TIERS]
+    found = []
+    for tiers in told:
+        slot = VersionSlot(trained.database, loads, poll_seconds=60, reranker_of=lambda _: reranker, tiers=tiers)
+        slot.follow()
+        found.append((set(held(slot).index.signals), held(slot).reranker))
+    metadata, vectors, sound = (set(TIERS[tier]) for tier in ("metadata", "vectors", "audio"))
+    assert found == [(metadata | sound, None), (vectors, reranker), (metadata | vectors | sound, reranker)]
 
 
 def test_looking_again_at_the_same_pointer_loads_nothing(slot: VersionSlot, loads: Loads) -> None:
