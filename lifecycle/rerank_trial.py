@@ -12,7 +12,7 @@ from registry.texts import render_playlist, render_song
 from registry.versions import MatchSpec, RerankerSpec
 from serving.matching.reranking import RERANKED
 from serving.matching.scoring import match_songs
-from training.metrics import Scores, evaluate_ranking
+from training.metrics import Scores, evaluate_ranking, query_metrics
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Of a logit beside the score; the least that is best is taken."""
@@ -24,7 +24,7 @@ _FRONT = 1_000.0
 
 @dataclass(frozen=True)
 class RerankTrial:
-    """How much a logit counts beside the score, 0 if it gains nothing, and what was measured."""
+    """How much a logit counts beside the score, 0 if it gains less than a standard error, and what was measured."""
 
     weight: float
     record: dict[str, Any]
@@ -55,16 +55,17 @@ def try_reranker(
         ]
     )
     seconds = (time.perf_counter() - begun) / len(score)
-    before = evaluate_ranking(score, relevant)
-    after = {weight: evaluate_ranking(_reranked(score, first, logits, weight), relevant) for weight in WEIGHTS}
-    best = max(after, key=lambda weight: (after[weight].mrr, -weight))
-    gains = after[best].mrr > before.mrr
+    before = query_metrics(score, relevant).mrr
+    after = {weight: query_metrics(_reranked(score, first, logits, weight), relevant).mrr for weight in WEIGHTS}
+    best = max(after, key=lambda weight: (after[weight].mean(), -weight))
+    gain = after[best] - before
+    gains = bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
     record = {
         "n": len(score),
         "taken": gains,
         "weight": best,
-        "mrr_before": round(before.mrr, 4),
-        "mrr_after": round(after[best].mrr, 4),
+        "mrr_before": round(float(before.mean()), 4),
+        "mrr_after": round(float(after[best].mean()), 4),
         "mrr_alone": round(evaluate_ranking(_reranked(score * 0, first, logits, 1.0), relevant).mrr, 4),
         "ms_a_song": round(seconds * 1e3, 1),
         "device": reranker.device,

@@ -136,7 +136,7 @@ def test_its_sound_is_left_out_as_well() -> None:
     assert rank_playlists(SPEC, known, [song], {"s": {"home": others}}, ["home"]) == {"s": {"home": 2}}
 
 
-def test_too_few_remaining_songs_leave_the_text_alone() -> None:
+def test_where_no_song_remains_the_text_alone_is_left() -> None:
     song, others = Song(song_id="s", title="S"), [Song(song_id=f"o{n}", title="O") for n in range(2)]
     vectors = {"s": np.array([1, 0, 0], np.float32)} | {
         each.song_id: np.array([0, 1.0, 0], np.float32) for each in others
@@ -145,8 +145,10 @@ def test_too_few_remaining_songs_leave_the_text_alone() -> None:
         made("away", text=(3, 4, 0), centroid=(3, 4, 0)),
         made("home", text=(1, 0, 0), centroid=(1, 2, 0), songs=3),
     ]
-    ranks = rank_playlists(SPEC, Known(profiles, vectors, {}), [song], {"s": {"home": others}}, ["home"])
-    assert ranks == {"s": {"home": 1}}  # the two others, at right angles to the song, would have drawn it below
+    known = Known(profiles, vectors, {})
+    assert rank_playlists(SPEC, known, [song], {"s": {"home": []}}, ["home"]) == {"s": {"home": 1}}
+    # The two others, at right angles to the song, draw the playlist below.
+    assert rank_playlists(SPEC, known, [song], {"s": {"home": others}}, ["home"]) == {"s": {"home": 2}}
 
 
 def test_equal_scores_rank_in_the_order_of_ids_and_unknown_playlists_are_passed_over() -> None:
