@@ -76,6 +76,7 @@ class SongRequest(BaseModel):
     artist: Line | None = None
     album: Line | None = None
     genre: Line | None = None
+    language: Line | None = None
     description: Prose | None = None
     release_date: ReleaseDate | None = None
     duration_ms: Milliseconds | None = None
@@ -92,7 +93,7 @@ class SongRequest(BaseModel):
     @property
     def length(self) -> int:
         """Characters of what is told of it in words."""
-        told = (self.title, self.artist, self.album, self.genre, self.description)
+        told = (self.title, self.artist, self.album, self.genre, self.language, self.description)
         return sum(len(each) for each in told if each)
 
     def as_song(self, number: int) -> Song:

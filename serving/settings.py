@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from registry.errors import BadInput
@@ -17,6 +17,12 @@ ALL_TIERS: tuple[Tier, ...] = get_args(Tier)
 
 def _parted(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _with_signals(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+    if not set(tiers) - {"deep"}:
+        raise ValueError("songs are matched by one of metadata, vectors and audio at least")
+    return tiers
 
 
 class ServingSettings(BaseSettings):
@@ -47,7 +53,7 @@ class ServingSettings(BaseSettings):
     drain_seconds: float = Field(default=5.0, ge=0, le=600)
     log_format: Literal["json", "text"] | None = None
     rerank_seconds: float = Field(default=0.5, gt=0, le=60)
-    tiers: Annotated[tuple[Tier, ...], NoDecode, BeforeValidator(_parted)] = ALL_TIERS
+    tiers: Annotated[tuple[Tier, ...], NoDecode, BeforeValidator(_parted), AfterValidator(_with_signals)] = ALL_TIERS
 
 
 def read_settings() -> ServingSettings:
@@ -60,7 +66,7 @@ def read_settings() -> ServingSettings:
         return ServingSettings()
     except ValidationError as error:
         wrong = error.errors()[0]
-        variable = f"AUTOSORT_{'_'.join(map(str, wrong['loc']))}".upper()
+        variable = f"AUTOSORT_{wrong['loc'][0]}".upper()  # behind it may stand the place in a list
         raise BadInput(
             f"{variable} is {str(wrong['input'])[:80]!r}: {wrong['msg']}.", "docs/reference.md lists the settings."
         ) from None

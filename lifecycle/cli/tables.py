@@ -46,7 +46,9 @@ def evaluation_table(report: Mapping[str, Any]) -> Table:
         ]
     for kind, groups in (("genre", report["genres"]), ("type", report.get("types", {}))):
         rows += [(f"{kind}: {name}", figures["n"], *_figures(figures)) for name, figures in groups.items()]
-    return table(f"Evaluation of {report['version']}", ["", "songs", *(label for _, label in _METRICS)], rows)
+    made = table(f"Evaluation of {report['version']}", ["", "songs", *(label for _, label in _METRICS)], rows)
+    made.caption, made.caption_justify = _none_fits(report.get("none_fits")), "left"
+    return made
 
 
 def lift_table(old: Mapping[str, Any], new: Mapping[str, Any]) -> Table:
@@ -96,6 +98,16 @@ def print_matches(console: Console, document: Mapping[str, Any]) -> None:
             name = f"{escape(each['name'])}{' [dim](already in)[/]' if each['already_in'] else ''}"
             made.add_row(name, each["type"], f"{each['score']:+.2f}", _shares(each["signals"]), escape(each["why"]))
         console.print(made, "")
+
+
+def _none_fits(found: Mapping[str, Any] | None) -> str | None:
+    """How well songs without a home are noticed; None for versions that cannot tell."""
+    if found is None:
+        return None
+    return (
+        f"none fits: {found['recognised']:.1%} of {found['n']} songs without a playlist are recognised, "
+        f"{found['kept']:.1%} of the right answers stand"
+    )
 
 
 def _fit(result: Mapping[str, Any]) -> str:

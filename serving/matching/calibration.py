@@ -24,6 +24,8 @@ _GRADES = 64
 """Values of a feature that are kept of its distribution."""
 _USUALLY_WITHIN = 0.9
 """Standard deviation within a playlist where that cannot be measured; over all songs it is 1."""
+_LEAST_WITHIN = 0.2
+"""Songs that all sound the same leave none to divide by, and a small library's would decide everything."""
 
 
 def measure_features(songs: Sequence[Song]) -> dict[str, Scale]:
@@ -103,4 +105,5 @@ def _within(playlists: Sequence[Matrix], features: int) -> npt.NDArray[np.float6
         freedom += np.maximum(count - 1, 0)
     enough = (freedom >= 10) & (squares > 0)  # noqa: PLR2004 - fewer songs say little about a spread
     measured = np.sqrt(np.where(enough, squares, 1.0) / np.maximum(freedom, 1))
-    return np.asarray(np.where(enough, measured, _USUALLY_WITHIN).round(4), np.float64)
+    within = np.where(enough, np.maximum(measured, _LEAST_WITHIN), _USUALLY_WITHIN)
+    return np.asarray(within.round(4), np.float64)

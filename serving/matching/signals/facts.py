@@ -127,6 +127,9 @@ class FactSignal:
 class EraSignal:
     """Log of how much likelier the song's year is among the playlist's songs than among all playlists' songs.
 
+    As with other facts every playlist is taken to hold a few usual songs besides, so that two songs do not rule out all
+    other years.
+
     Attributes:
         ratios: by year and playlist, shape (years, p); NaN for playlists of which no year is known.
     """
@@ -136,8 +139,9 @@ class EraSignal:
     @classmethod
     def build(cls, profiles: Sequence[StoredProfile]) -> Self:
         years = [[year for member in each.members if (year := year_of(member.song)) is not None] for each in profiles]
-        likely = np.array([_likely(each) for each in years], np.float32).reshape(-1, len(_YEARS))
         everywhere = _likely([year for each in years for year in each])
+        mixed = [(_likely(each) * len(each) + everywhere * _USUAL_SONGS) / (len(each) + _USUAL_SONGS) for each in years]
+        likely = np.array(mixed, np.float32).reshape(-1, len(_YEARS))
         ratios = np.log(np.maximum(likely, _LEAST_LIKELY)) - np.log(np.maximum(everywhere, _LEAST_LIKELY))
         ratios[[not each for each in years]] = np.nan
         return cls(np.ascontiguousarray(ratios.T, np.float32))
