@@ -191,6 +191,10 @@ def test_a_changed_profile_is_read_again_without_loading_the_model(
         connection.execute(
             "UPDATE playlists SET name = 'Renamed' WHERE playlist_id = (SELECT min(playlist_id) FROM playlists)"
         )
+        connection.execute(
+            "UPDATE playlist_vectors_384 AS profile SET revision = playlists.revision FROM playlists"
+            " WHERE playlists.playlist_id = profile.playlist_id AND model_version = 'v1'"
+        )
         connection.execute("UPDATE vector_sets SET profiles_revision = profiles_revision + 1 WHERE version = 'v1'")
     slot.follow()
     assert "Renamed" in {playlist.name for playlist in held(slot).index.playlists}
