@@ -92,11 +92,10 @@ def print_matches(console: Console, document: Mapping[str, Any]) -> None:
     for result in document["results"]:
         song = result["song"]
         by = f" by {song['artist']}" if song["artist"] else ""
-        made = Table("playlist", "type", "score", "of which", "why", title_justify="left", show_edge=False)
+        made = Table("playlist, and why", "score", "of which", title_justify="left", show_edge=False)
         made.title = escape(f"{song['title']}{by}") + _fit(result)
         for each in result["matches"]:
-            name = f"{escape(each['name'])}{' [dim](already in)[/]' if each['already_in'] else ''}"
-            made.add_row(name, each["type"], f"{each['score']:+.2f}", _shares(each["signals"]), escape(each["why"]))
+            made.add_row(_matched(each), f"{each['score']:+.2f}", _shares(each["signals"]))
         console.print(made, "")
 
 
@@ -108,6 +107,13 @@ def _none_fits(found: Mapping[str, Any] | None) -> str | None:
         f"none fits: {found['recognised']:.1%} of {found['n']} songs without a playlist are recognised, "
         f"{found['kept']:.1%} of the right answers stand"
     )
+
+
+def _matched(match: Mapping[str, Any]) -> str:
+    """The playlist, its type, and below it why the song was matched with it."""
+    held = " [dim](already in)[/]" if match["already_in"] else ""
+    kind = f" [dim]{match['type']}[/]" if match["type"] != "default" else ""
+    return f"{escape(match['name'])}{kind}{held}\n[dim]{escape(match.get('why', ''))}[/]"
 
 
 def _fit(result: Mapping[str, Any]) -> str:
@@ -154,7 +160,8 @@ def _compared(
     for name in new["regimes"]:
         before, after = old["regimes"][name], new["regimes"][name]
         yield f"{name} (of {after['candidates']} playlists)", before, after
-        yield "    by the playlist's text alone", before["signals"]["text"], after["signals"]["text"]
+        if "text" in before["signals"] and "text" in after["signals"]:
+            yield "    by the playlist's text alone", before["signals"]["text"], after["signals"]["text"]
 
 
 def _cell(value: object) -> str:

@@ -23,8 +23,8 @@ def test_every_command_speaks_to_people_too(trained_autosort: CommandLine, tmp_p
         assert rule in promoted
     assert "v2 is live (generation 2); before: v1." in promoted
     matched = show("match", "song-00001", "--top", "2").stdout
-    for signal in ("score", "text", "centroid", "acoustic"):
-        assert signal in matched
+    for told in ("score", "and why", "of which", "nearest"):
+        assert told in matched
     assert "v1 is live (generation 3)" in show("rollback").stdout
     acts = show("history").stdout
     assert "v2 → v1" in acts

@@ -11,7 +11,7 @@ from training.batches import PlannedBatchSampler, plan_batches
 from training.configuration import TrainingConfiguration
 from training.dataset import LabelledPair, PairDataset
 from training.examples import Example, ExampleSource
-from training.splits import Split
+from training.splits import Split, weighing
 
 PLAIN = TrainingConfiguration(profile="test", epochs=3, batch_size=8, learning_rate=1e-4)
 
@@ -83,13 +83,14 @@ def test_every_epoch_passes_over_every_pair_once(
     data = dataset(held, clusters)
     batches = plan_batches(ExampleSource(data, PLAIN), epochs=3, batch_size=size, seed=0)
     seen = Counter((each.playlist_id, each.song_id) for batch in batches for each in batch)
-    assert seen == Counter({(f"p{playlist}", f"s{song}"): 3 for playlist, song in held})
+    assert seen == Counter({(pair.playlist_id, pair.song_id): 3 for pair in data.trained_on()})
 
 
 def few_playlists() -> ExampleSource:
-    return ExampleSource(
-        dataset({(playlist, 100 * playlist + song) for playlist in range(10) for song in range(20)}), PLAIN
-    )
+    """Ten playlists of twenty songs that an embedding is trained on."""
+    kept = weighing(f"c{number}" for number in range(1_000))
+    trained = [[song for song in range(100 * row, 100 * row + 100) if f"c{song}" not in kept] for row in range(10)]
+    return ExampleSource(dataset({(row, song) for row, songs in enumerate(trained) for song in songs[:20]}), PLAIN)
 
 
 def test_where_playlists_are_few_batches_are_even() -> None:
