@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 
 import psutil
 import torch
+from threadpoolctl import threadpool_limits
 
 from registry.artifacts import ArtifactStore
 from registry.database import Database
@@ -89,6 +90,8 @@ class Service:
         self.metrics.add(ServiceState(self.scheduler, self.slot, self.traffic, self.comparisons))
 
     def __enter__(self) -> Self:
+        # Matching's small products, in many threads at once: each with helpers for every core waits for the others'.
+        threadpool_limits(limits=1, user_api="blas")
         self.keyring.start()
         self.scheduler.start()
         self.heartbeat.start()
