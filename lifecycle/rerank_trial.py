@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lifecycle.evaluation import Regime
 from registry.texts import render_playlist, render_song
 from registry.versions import MatchSpec, RerankerSpec
 from serving.matching.reranking import RERANKED
 from serving.matching.scoring import match_songs
-from training.metrics import Scores, evaluate_ranking, query_metrics
+from training.metrics import Relevance, Scores, evaluate_ranking, query_metrics
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Of a logit beside the score; the least that is best is taken."""
@@ -55,6 +56,19 @@ def try_reranker(
         ]
     )
     seconds = (time.perf_counter() - begun) / len(score)
+    weighed = weigh_logits(score, first, logits, relevant)
+    return RerankTrial(
+        weighed.weight, {**weighed.record, "ms_a_song": round(seconds * 1e3, 1), "device": reranker.device}
+    )
+
+
+def weigh_logits(score: Scores, first: npt.NDArray[np.intp], logits: Scores, relevant: Relevance) -> RerankTrial:
+    """How much logits should count beside scores, on songs whose playlists are known.
+
+    Args:
+        score: of every playlist, shape (songs, playlists); `relevant` likewise, whether it holds the song.
+        first: columns of the playlists that were read, shape (songs, read); `logits` what was said of them.
+    """
     before = query_metrics(score, relevant).mrr
     after = {weight: query_metrics(_reranked(score, first, logits, weight), relevant).mrr for weight in WEIGHTS}
     best = max(after, key=lambda weight: (after[weight].mean(), -weight))
@@ -67,13 +81,11 @@ def try_reranker(
         "mrr_before": round(float(before.mean()), 4),
         "mrr_after": round(float(after[best].mean()), 4),
         "mrr_alone": round(evaluate_ranking(_reranked(score * 0, first, logits, 1.0), relevant).mrr, 4),
-        "ms_a_song": round(seconds * 1e3, 1),
-        "device": reranker.device,
     }
     return RerankTrial(best if gains else 0.0, record)
 
 
-def _reranked(score: Scores, first: Any, logits: Scores, weight: float) -> Scores:  # noqa: ANN401 - an array of rows
+def _reranked(score: Scores, first: npt.NDArray[np.intp], logits: Scores, weight: float) -> Scores:
     """The scores with those of the first playlists moved to the front, in the order of score and logit together."""
     moved = score.copy()
     together = np.take_along_axis(score, first, axis=1) + np.float32(weight) * logits

@@ -165,3 +165,12 @@ def test_what_is_compared_in_the_shadow_is_not_reranked(monkeypatch: pytest.Monk
     assert order(found["results"][0])[0] == "p19"
     (offer,) = offered
     assert order(offer.answered.results[0]) == order(result())
+
+
+def test_with_a_weight_score_and_logit_decide_together() -> None:
+    """Scores fall by a tenth from place to place, logits rise by one: a weight above a tenth turns the order."""
+    for weight, expected in ((0.05, range(20)), (0.2, range(19, -1, -1))):
+        answered = answering(Reader())
+        answered.version.spec.reranker = SimpleNamespace(weight=weight)  # type: ignore[misc, assignment]
+        (found,) = rerank(answered, songs(1), [result()])
+        assert order(found) == [f"p{number:02}" for number in (*expected, *range(20, 25))]
