@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import EncodedDataset, training_profiles
 from lifecycle.evaluation import Regime, dataset_regimes
 from lifecycle.homeless import home_and_away
@@ -132,8 +133,12 @@ class _Lesson:
         songs = [dataset.songs[each] for each in sorted({pair.song_id for pair in dataset.select(Split.TRAIN)})]
         sounds = measure_sounds(songs, ([member.song for member in each.members] for each in profiles))
         spec = uncalibrated(measure_features(songs), sounds, signals=signals, template=dataset.template)
-        index = PlaylistIndex.build(profiles, spec, vectors.dimensions)
-        spec = calibrate(asked.vectors, asked.songs, index, relevant, spec)
+        if queries:
+            index = PlaylistIndex.build(profiles, spec, vectors.dimensions)
+            spec = calibrate(asked.vectors, asked.songs, index, relevant, spec)
+        else:  # in a small library chance may leave none: its scales are those of training songs then
+            known = calibrated_matching(training_sample(dataset), vectors).signals
+            spec = spec.model_copy(update={"signals": {name: known[name] for name in signals}})
         return cls(spec, queries, asked, profiles, relevant, vectors.dimensions)
 
     def learned(self) -> LearnedWeights:

@@ -137,3 +137,11 @@ def test_a_version_that_cannot_tell_says_nothing_of_homes(dataset: PairDataset, 
     spec = blind.matching.model_copy(update={"belonging": None})
     (regime,) = dataset_regimes(spec, dataset, vectors, (Split.UNSEEN_SONG,))
     assert homeless_report(spec, regime) is None
+
+
+def test_without_a_song_to_weigh_by_the_heuristics_stay_and_signals_have_their_scales(dataset: PairDataset) -> None:
+    small = replace(dataset)
+    vars(small)["weighing"] = frozenset()  # as chance may leave it where there are few songs
+    found = fuse(small, encoded(dataset, told=1.0))
+    assert (found.record["songs"], found.record["taken"], found.matching.learned) == (0, False, None)
+    assert all(found.matching.signals[name].spread != 1 for name in ("text", "centroid", "nearest", "acoustic"))
