@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import linear, scaled_dot_product_attention
 
+from serving.inference.packed import Embeddings, Layer, Packed, compiled, first_vectors, token_vectors
 from serving.inference.waiting import Tokens
 
 _log = logging.getLogger(__name__)
@@ -24,41 +24,27 @@ _FAMILIES = {"bert", "roberta", "xlm-roberta"}
 _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """By how much the two may differ, relative to their length: by the rounding of their type."""
 
-Module = Callable[[torch.Tensor], torch.Tensor]
-
 
 @dataclass(frozen=True)
-class _Layer:
-    """One layer of the model; queries, keys and values are asked for together."""
+class _Weights:
+    """A model's weights as the pass takes them."""
 
-    asked_weight: torch.Tensor
-    asked_bias: torch.Tensor
-    attended: Module
-    attended_norm: Module
-    inner: Module
-    activation: Module
-    outer: Module
-    outer_norm: Module
+    tables: Embeddings
+    layers: list[Layer]
+    heads: int
+    eps: float
 
     @classmethod
-    def of(cls, layer: Any) -> "_Layer":  # noqa: ANN401 - a module of the library
-        weight, bias = _joined(layer.attention.self)
-        attended = layer.attention.output
-        return cls(
-            weight,
-            bias,
-            attended.dense,
-            attended.LayerNorm,
-            layer.intermediate.dense,
-            layer.intermediate.intermediate_act_fn,
-            layer.output.dense,
-            layer.output.LayerNorm,
+    def of(cls, model: Any) -> "_Weights":  # noqa: ANN401 - a model of the library
+        given = model.embeddings
+        tables = Embeddings(
+            given.word_embeddings.weight,
+            given.position_embeddings.weight,
+            given.token_type_embeddings.weight,
+            *_own(given.LayerNorm),
         )
-
-    def passed(self, seen: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-        """The layer's output for tokens, from what they see of others and what came in."""
-        attended = self.attended_norm(self.attended(seen) + vectors)
-        return self.outer_norm(self.outer(self.activation(self.inner(attended))) + attended)
+        layers = [_layer(each) for each in model.encoder.layer]
+        return cls(tables, layers, model.config.num_attention_heads, model.config.layer_norm_eps)
 
 
 class Unpadded:
@@ -66,17 +52,15 @@ class Unpadded:
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - a model of the library
         config = model.config
-        self._embeddings = model.embeddings
-        self._heads: int = config.num_attention_heads
+        self._weights = _Weights.of(model)
         self._first_position: int = 0 if config.model_type == "bert" else config.pad_token_id + 1
-        self._layers = [_Layer.of(each) for each in model.encoder.layer]
 
     @classmethod
     def of(cls, model: Any) -> "Unpadded | None":  # noqa: ANN401
         """The same model without padding; None if it is of another shape, or gives anything else than the library's."""
         if getattr(model.config, "model_type", None) not in _FAMILIES or model.config.is_decoder:
             return None
-        if model.device.type != "cpu":
+        if model.device.type != "cpu" or model.config.hidden_act != "gelu":
             return None
         unpadded = cls(model)
         if not _agree(model, unpadded):
@@ -90,55 +74,24 @@ class Unpadded:
         Args:
             types: the token's part in a pair of texts, 0 or 1; 0 where nothing is told.
         """
-        lengths = [len(each) for each in tokens]
-        vectors = self._embedded(tokens, types, lengths)
-        for layer in self._layers:
-            vectors = layer.passed(self._attention(layer, vectors, lengths), vectors)
-        return list(torch.split_with_sizes(vectors, lengths))
+        texts = self._packed(tokens, types)
+        return list(torch.split_with_sizes(self._passed(token_vectors, texts), texts.lengths))
 
     def first(self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None = None) -> torch.Tensor:
-        """The vectors of each text's first token, shape (len(tokens), hidden size): what a classifier looks at.
+        """The vectors of each text's first token, shape (len(tokens), hidden size): what a classifier looks at."""
+        return self._passed(first_vectors, self._packed(tokens, types))
 
-        Of the last layer nothing else is computed.
-        """
+    def _passed(self, function: Callable[..., torch.Tensor], texts: Packed) -> torch.Tensor:
+        weights = self._weights
+        passed: torch.Tensor = compiled(function)(texts, weights.tables, weights.layers, weights.heads, weights.eps)
+        return passed
+
+    def _packed(self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None) -> Packed:
         lengths = [len(each) for each in tokens]
-        vectors = self._embedded(tokens, types, lengths)
-        for layer in self._layers[:-1]:
-            vectors = layer.passed(self._attention(layer, vectors, lengths), vectors)
-        return self._last_of_first(vectors, lengths)
-
-    def _embedded(
-        self, tokens: Sequence[Tokens], types: Sequence[Tokens] | None, lengths: Sequence[int]
-    ) -> torch.Tensor:
         ids = _row(chain.from_iterable(tokens))
         positions = _row(chain.from_iterable(range(self._first_position, self._first_position + n) for n in lengths))
         parts = torch.zeros_like(ids) if types is None else _row(chain.from_iterable(types))
-        embedded: torch.Tensor = self._embeddings(input_ids=ids, position_ids=positions, token_type_ids=parts)
-        return embedded[0]
-
-    def _attention(self, layer: _Layer, vectors: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        asked = linear(vectors, layer.asked_weight, layer.asked_bias)
-        return torch.cat([self._attended(part) for part in torch.split_with_sizes(asked, list(lengths))])
-
-    def _last_of_first(self, vectors: torch.Tensor, lengths: list[int]) -> torch.Tensor:
-        layer, width = self._layers[-1], vectors.shape[1]
-        first = vectors[torch.tensor([0, *lengths[:-1]]).cumsum(0)]
-        queries = linear(first, layer.asked_weight[:width], layer.asked_bias[:width])
-        others = linear(vectors, layer.asked_weight[width:], layer.asked_bias[width:])
-        texts = zip(queries, torch.split_with_sizes(others, lengths), strict=True)
-        return layer.passed(torch.stack([self._seen_by(*each) for each in texts]), first)
-
-    def _seen_by(self, query: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """What one token sees of its text's tokens, shape (hidden size)."""
-        key, value = others.view(len(others), 2, self._heads, -1).permute(1, 2, 0, 3)
-        return scaled_dot_product_attention(query.view(1, self._heads, 1, -1), key[None], value[None]).reshape(-1)
-
-    def _attended(self, asked: torch.Tensor) -> torch.Tensor:
-        """What one text's tokens see of one another, shape (tokens, hidden size)."""
-        count, width = len(asked), asked.shape[1] // 3
-        query, key, value = asked.view(count, 3, self._heads, width // self._heads).permute(1, 2, 0, 3)
-        seen = scaled_dot_product_attention(query[None], key[None], value[None])
-        return seen[0].transpose(0, 1).reshape(count, width)
+        return Packed(ids, positions, parts, lengths)
 
 
 class UnpaddedClassifier:
@@ -162,6 +115,22 @@ class UnpaddedClassifier:
         return logits
 
 
+def _layer(layer: Any) -> Layer:  # noqa: ANN401 - a module of the library
+    attended, inner, outer = layer.attention.output, layer.intermediate.dense, layer.output
+    return Layer(
+        *_joined(layer.attention.self),
+        *_own(attended.dense),
+        *_own(attended.LayerNorm),
+        *_own(inner),
+        *_own(outer.dense),
+        *_own(outer.LayerNorm),
+    )
+
+
+def _own(module: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
+    return module.weight, module.bias
+
+
 def _joined(attention: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
     """Weights and bias of queries, keys and values in one; the library's own become views of these."""
     parts = (attention.query, attention.key, attention.value)
@@ -173,7 +142,7 @@ def _joined(attention: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN40
 
 
 def _row(numbers: Any) -> torch.Tensor:  # noqa: ANN401 - an iterable of integers
-    return torch.from_numpy(np.fromiter(numbers, np.int64))[None]
+    return torch.from_numpy(np.fromiter(numbers, np.int64))
 
 
 def _agree(model: Any, unpadded: Unpadded) -> bool:  # noqa: ANN401

@@ -109,10 +109,15 @@ def look_up(connection: Connection, answering: Answering, songs: Sequence[Song])
     return Recorded(vectors, catalogue.memberships_of(connection, song_ids))
 
 
-def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, top_k: int) -> list[dict[str, Any]]:
+def match(
+    answering: Answering, songs: Sequence[Song], recorded: Recorded, *, top_k: int, explained: int | None = None
+) -> list[dict[str, Any]]:
     """The best playlists of each song, best first, with each signal's share of the score.
 
     Vectors on record are used for songs of the catalogue; others are embedded now, by the same version.
+
+    Args:
+        explained: of the best playlists, how many are explained; all of them unless told.
     """
     index, spec = answering.index, answering.version.spec.matching
     asked = AskedSongs(songs, _vectors(answering, songs, recorded))
@@ -125,8 +130,9 @@ def match(answering: Answering, songs: Sequence[Song], recorded: Recorded, *, to
             "song": song_json(song),
             **fits[row],
             "matches": [
-                _match_json(index, asked, scores, row, int(column), recorded.holders.get(song.song_id, nobody))
-                for column in np.argsort(-scores.score[row], kind="stable")[:top_k]
+                _match_json(index, scores, row, column, recorded.holders.get(song.song_id, nobody))
+                | (_explained(index, asked, scores, row, column) if explained is None or place < explained else {})
+                for place, column in enumerate(np.argsort(-scores.score[row], kind="stable")[:top_k].tolist())
             ],
         }
         for row, song in enumerate(songs)
@@ -159,19 +165,20 @@ def _vectors(answering: Answering, songs: Sequence[Song], recorded: Recorded) ->
     return np.array([vectors[song.song_id] for song in songs], np.float32)
 
 
-def _match_json(
-    index: PlaylistIndex, asked: AskedSongs, scores: MatchScores, row: int, column: int, holders: set[str]
-) -> dict[str, Any]:
-    playlist, shares = index.playlists[column], scores.shares_of(row, column)
+def _match_json(index: PlaylistIndex, scores: MatchScores, row: int, column: int, holders: set[str]) -> dict[str, Any]:
+    playlist = index.playlists[column]
     return {
         "playlist_id": playlist.playlist_id,
         "name": playlist.name,
         "type": index.types[column].name,
         "score": round(float(scores.score[row, column]), 4),
-        "signals": {name: round(share, 4) for name, share in shares.items()},
+        "signals": {name: round(share, 4) for name, share in scores.shares_of(row, column).items()},
         "already_in": playlist.playlist_id in holders,
-        **explain(asked.only(row), index, column, shares).as_json(),
     }
+
+
+def _explained(index: PlaylistIndex, asked: AskedSongs, scores: MatchScores, row: int, column: int) -> dict[str, Any]:
+    return explain(asked.only(row), index, column, scores.shares_of(row, column)).as_json()
 
 
 def song_json(song: Song) -> dict[str, Any]:

@@ -126,7 +126,8 @@ def _match(answering: Answering, requested: Requested, top_k: int) -> Answered:
     begun = time.perf_counter()
     encoder = ForOneRequest(as_served(answering.encoder()))
     noting = replace(answering, encoder=lambda: encoder)
-    results = matcher.match(noting, requested.songs, requested.recorded, top_k=max(top_k, DEPTH))
+    deep = max(top_k, DEPTH)
+    results = matcher.match(noting, requested.songs, requested.recorded, top_k=deep, explained=top_k)
     seconds = requested.seconds + time.perf_counter() - begun
     return Answered(results, None if encoder.remembered else seconds)
 

@@ -110,15 +110,15 @@ class NearestSignal:
 
     def nearest(self, asked: AskedSongs, playlist: int) -> list[list[tuple[Song, float]]]:
         """For each song the nearest of one playlist, at most three, the nearest first, each with its cosine."""
-        if not self.songs:
-            return [[] for _ in asked.songs]
-        alone = self.only(playlist)
-        cosines = alone._gathered(asked)[:, 0, :]
-        orders = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST]
-        return [
-            [(alone.songs[place], float(row[place])) for place in order if row[place] > -np.inf]
-            for row, order in zip(cosines, orders, strict=True)
-        ]
+        places = self.places[playlist][self.places[playlist] >= 0]
+        held = [self.songs[place] for place in places]
+        cosines = asked.vectors @ self.vectors[places].T
+        found = []
+        for song, row in zip(asked.songs, cosines, strict=True):
+            order = np.argsort(-row, kind="stable")[: NEAREST + 1].tolist()  # one of them may be the song itself
+            others = [(held[each], float(row[each])) for each in order if held[each].song_id != song.song_id]
+            found.append(others[:NEAREST])
+        return found
 
     def only(self, row: int) -> Self:
         kept = self.places[row][self.places[row] >= 0]

@@ -17,6 +17,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from serving.inference.packed import compiled, token_vectors
 from serving.inference.unpadded import Unpadded, UnpaddedClassifier
 
 SHAPE: dict[str, Any] = {
@@ -38,7 +39,7 @@ def model_of(family: str) -> Any:
     elif family == "roberta":
         model = RobertaModel(RobertaConfig(**SHAPE, pad_token_id=1))
     else:
-        model = XLMRobertaModel(XLMRobertaConfig(**SHAPE, pad_token_id=1, hidden_act="gelu_new"))
+        model = XLMRobertaModel(XLMRobertaConfig(**SHAPE, pad_token_id=1))
     return model.eval()
 
 
@@ -89,12 +90,28 @@ def test_the_librarys_own_pass_goes_on_with_the_weights_that_are_shared() -> Non
     for mine, theirs in zip(by_library(model), before, strict=True):
         torch.testing.assert_close(mine, theirs)
     query = model.encoder.layer[0].attention.self.query.weight
-    assert query.untyped_storage().data_ptr() == made._layers[0].asked_weight.untyped_storage().data_ptr()
+    assert query.untyped_storage().data_ptr() == made._weights.layers[0].asked_weight.untyped_storage().data_ptr()
 
 
 def test_a_model_of_another_shape_is_left_to_the_library() -> None:
     config = DistilBertConfig(dim=32, n_layers=1, n_heads=4, hidden_dim=64, vocab_size=120)
     assert Unpadded.of(DistilBertModel(config)) is None
+    assert Unpadded.of(BertModel(BertConfig(**SHAPE, hidden_act="gelu_new"))) is None
+
+
+def test_it_is_compiled_and_gives_the_same_where_torch_cannot_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Unpadded.of(model_of("bert"))
+    assert made is not None
+    compiled.cache_clear()
+    assert isinstance(compiled(token_vectors), torch.jit.ScriptFunction)
+    with torch.inference_mode():
+        quick = made(TEXTS)
+        monkeypatch.delattr(torch.jit, "script")
+        compiled.cache_clear()
+        assert compiled(token_vectors) is token_vectors
+        for one, other in zip(quick, made(TEXTS), strict=True):
+            torch.testing.assert_close(one, other)
+    compiled.cache_clear()
 
 
 def test_one_that_would_give_something_else_is_left_to_the_library(caplog: pytest.LogCaptureFixture) -> None:

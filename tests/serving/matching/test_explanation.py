@@ -90,4 +90,4 @@ def test_what_speaks_against_it_is_told_too() -> None:
 
 def test_where_nothing_speaks_for_it_that_is_said() -> None:
     assert why(acoustic=-1.0).why == "Nothing speaks for it much."
-    assert explain(ASKED, PlaylistIndex.build([], SPEC, 3), 0, {}).nearest == []
+    assert explain(ASKED, PlaylistIndex.build([playlist("new", [], 0)], SPEC, 3), 0, {}).nearest == []
