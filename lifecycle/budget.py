@@ -5,7 +5,7 @@ its place in the books at its estimate.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +23,12 @@ from lifecycle.cost import (
 )
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import waiting_songs
+from lifecycle.reconcile.work import Reconciled
 from lifecycle.settings import LifecycleSettings, read_settings
 from lifecycle.workspace import Workspace
 from registry import catalogue, spending
 from registry.database import Connection, actor
-from registry.errors import AutosortError, BadInput, OverBudget, Refused
+from registry.errors import AutosortError, BadInput, OverBudget
 from registry.spending import Expense, Work
 from registry.versions import ModelVersion
 from training.configuration import PROFILES, TrainingConfiguration
@@ -43,10 +44,21 @@ class Waiver:
 
 @dataclass
 class Bill:
-    """What is known of the work only once it is done: the version it made."""
+    """What is known of the work only once it is done.
+
+    Attributes:
+        version: that it made.
+        seconds: that are paid for, where these are not those that went by here.
+    """
 
     version: str | None = None
+    seconds: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
+
+    def spent_far_away(self, function: str, seconds: float) -> None:
+        """Add what a function took in containers far away."""
+        self.seconds = (self.seconds or 0.0) + seconds
+        self.details.setdefault("gpu_seconds", {})[function] = round(seconds, 1)
 
 
 @contextmanager
@@ -99,6 +111,13 @@ def reembedding_bill(
         yield bill
 
 
+def note_far_embedding(bill: Bill | None, done: Iterable[Reconciled]) -> None:
+    """Put on a bill what containers far away took to embed."""
+    seconds = sum(each.far_seconds for each in done)
+    if bill is not None and seconds:
+        bill.spent_far_away("embed", seconds)
+
+
 def machine_of(settings: LifecycleSettings, workspace: Workspace) -> Machine:
     """Where heavy work is done by these settings."""
     if settings.compute == "modal":
@@ -148,10 +167,10 @@ def _billed(
     asked = sum(each.dollars for each in estimates)
     with workspace.database.transaction() as connection:
         _authorise(connection, asked, settings.budget, progress, waiver)
-        _require_here(settings)
         details = {**about, "machine": machine.name, "over_budget": waiver.over_budget}
         expense = spending.begin(connection, work, actor=actor(), estimate=asked, reason=waiver.reason, details=details)
-    bill, began = Bill(), time.monotonic()
+    # Time that goes by here costs nothing on Modal; what ran there is paid for by whoever fetches it.
+    bill, began = Bill(seconds=0.0 if settings.compute == "modal" else None), time.monotonic()
     try:
         yield bill
     except BaseException as error:
@@ -184,15 +203,8 @@ def _require_reason(waiver: Waiver) -> None:
         raise BadInput("--over-budget needs a reason.", 'Add --reason "why"; it is kept with what was spent.')
 
 
-def _require_here(settings: LifecycleSettings) -> None:
-    if settings.compute == "modal":
-        raise Refused(
-            "AUTOSORT_COMPUTE is modal, and this build does all of its work on this machine.",
-            "Unset AUTOSORT_COMPUTE; `autosort cost` tells what Modal would cost.",
-        )
-
-
 def _settle(workspace: Workspace, expense: Expense, machine: Machine, seconds: float, bill: Bill) -> None:
+    seconds = seconds if bill.seconds is None else bill.seconds
     with workspace.database.transaction() as connection:
         spending.settle(
             connection,

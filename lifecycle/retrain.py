@@ -6,7 +6,8 @@ ends as if nothing had happened; run again on the same data it finds its version
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -23,13 +24,14 @@ from lifecycle.gate.policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import reconcile_all
 from lifecycle.rerank_trial import try_reranker
-from lifecycle.settings import read_settings
+from lifecycle.settings import LifecycleSettings, read_settings
 from lifecycle.tracking import Tracking, tracked
 from lifecycle.training_run import run_training
 from lifecycle.workspace import Workspace
-from registry import catalogue, pointer, versions
+from registry import catalogue, pointer, remote_work, versions
 from registry.database import actor
 from registry.errors import AlreadyRunning, Refused
+from registry.remote_work import RemoteState
 from registry.stages import GIVEN_UP
 from registry.versions import MatchSpec, ModelSpec, ModelVersion, RerankerSpec, TrainingSpec
 from training.configuration import RERANKER_MAX_LENGTH, TrainingConfiguration
@@ -41,10 +43,16 @@ from training.splits import Split
 
 DISTRIBUTION = "autosort-lifecycle"
 
+_RUN_DIGITS = 16
+
 
 @dataclass(frozen=True)
 class Retrained:
-    """The version that a retraining made or, if the same was trained before, found."""
+    """The version that a retraining made or, if the same was trained before, found.
+
+    Attributes:
+        far_seconds: for which containers far away worked on it, by function.
+    """
 
     version: ModelVersion
     found: bool
@@ -52,6 +60,15 @@ class Retrained:
     evaluation: Report
     live: str
     live_evaluation: Report
+    far_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What came of a training beside its version: the dataset in its space, and the seconds it took far away."""
+
+    vectors: EncodedDataset
+    far_seconds: float = 0.0
 
 
 def retrain(
@@ -101,16 +118,16 @@ def _retrain(
             "Import more, or train with another --seed.",
         )
     with tracked(workspace, base, dataset, configuration, recipe, progress, wanted=known is None) as tracking:
-        version, vectors = known, None
+        version, made = known, None
         if version is None:
-            version, vectors = _train(workspace, base, dataset, configuration, recipe, progress, processes, tracking)
+            version, made = _train(workspace, base, dataset, configuration, recipe, progress, processes, tracking)
         shutil.rmtree(_run_folder(workspace, recipe), ignore_errors=True)
         tracking.registered(version)
-        if reembed:
-            reconcile_all(workspace, progress)
-        done = _with_evaluations(workspace, version, dataset, vectors, progress, found=known is not None)
+        embedded = reconcile_all(workspace, progress) if reembed else []
+        done = _with_evaluations(workspace, version, dataset, made, progress)
         tracking.evaluated(done.evaluation, done.live_evaluation)
-    return done
+    far = {"train": made.far_seconds if made else 0.0, "embed": sum(each.far_seconds for each in embedded)}
+    return replace(done, far_seconds={name: seconds for name, seconds in far.items() if seconds})
 
 
 def recipe_of(base: ModelVersion, dataset: PairDataset, configuration: TrainingConfiguration) -> str:
@@ -125,7 +142,7 @@ def recipe_of(base: ModelVersion, dataset: PairDataset, configuration: TrainingC
 
 def _run_folder(workspace: Workspace, recipe: str) -> Path:
     """Where a training keeps its checkpoints until its version is registered."""
-    return workspace.runs / recipe[:16]
+    return workspace.runs / recipe[:_RUN_DIGITS]
 
 
 def _train(
@@ -137,7 +154,7 @@ def _train(
     progress: Progress,
     processes: int,
     tracking: Tracking,
-) -> tuple[ModelVersion, EncodedDataset]:
+) -> tuple[ModelVersion, _Made]:
     embedder = base.spec.embedder
     job = TrainingJob(
         base=workspace.artifacts.verified(embedder.artifact),
@@ -148,9 +165,40 @@ def _train(
         device=workspace.device,
     )
     policy = read_policy(workspace.settings.home)
+    settings = read_settings()
+    if settings.compute == "modal":
+        return _train_far_away(workspace, base, job, policy, recipe, progress, tracking, settings)
     trained = run_training(job, workspace.datasets, progress, processes=processes, on_log=tracking.log)
     write_model_card(trained.folder, embedder.base_model, dataset, configuration, trained.metrics, trained.record)
-    return _register(workspace, base, job, policy, recipe, trained, progress)
+    version, vectors = _register(workspace, base, job, policy, recipe, trained, progress)
+    return version, _Made(vectors)
+
+
+def _train_far_away(
+    workspace: Workspace,
+    base: ModelVersion,
+    job: TrainingJob,
+    policy: GatePolicy,
+    recipe: str,
+    progress: Progress,
+    tracking: Tracking,
+    settings: LifecycleSettings,
+) -> tuple[ModelVersion, _Made]:
+    from lifecycle.compute.far_training import train_far_away
+    from lifecycle.compute.remote import ModalApp
+    from lifecycle.compute.requests import TrainingRequest
+
+    request = TrainingRequest(
+        run=recipe[:_RUN_DIGITS],
+        embedder=base.spec.embedder,
+        dataset=job.dataset.fingerprint,
+        configuration=job.configuration,
+    )
+    far = train_far_away(workspace, ModalApp(settings.modal_app), recipe, request, progress, tracking.log)
+    version, vectors = _register(workspace, base, job, policy, recipe, far.trained, progress, vectors=far.vectors)
+    with workspace.database.transaction() as connection:
+        remote_work.close(connection, far.work_id, RemoteState.DONE)
+    return version, _Made(vectors, far.seconds)
 
 
 def _register(
@@ -161,11 +209,18 @@ def _register(
     recipe: str,
     trained: FineTuned,
     progress: Progress,
+    *,
+    vectors: EncodedDataset | None = None,
 ) -> tuple[ModelVersion, EncodedDataset]:
-    """Store the model, weigh its signals, and register it; it is the candidate from then on."""
+    """Store the model, weigh its signals, and register it; it is the candidate from then on.
+
+    Args:
+        vectors: the dataset in the model's space, if that is known.
+    """
     embedder = base.spec.embedder.model_copy(update={"artifact": workspace.artifacts.add(trained.folder)})
-    encoder = workspace.load_encoder(embedder)
-    vectors = encode_dataset(encoder, job.dataset, progress, label="Encoding the dataset for the new version")
+    if vectors is None:
+        encoder = workspace.load_encoder(embedder)
+        vectors = encode_dataset(encoder, job.dataset, progress, label="Encoding the dataset for the new version")
     fusion = fuse(job.dataset, vectors)
     reranker, reranked = _reranker(workspace, base, job, trained, fusion.matching, vectors)
     training = TrainingSpec(
@@ -217,17 +272,16 @@ def _with_evaluations(
     workspace: Workspace,
     version: ModelVersion,
     dataset: PairDataset,
-    vectors: EncodedDataset | None,
+    made: _Made | None,
     progress: Progress,
-    *,
-    found: bool,
 ) -> Retrained:
     with workspace.database.transaction() as connection:
         live = pointer.read(connection).live or version.version
         version = versions.get(connection, version.version)
+    vectors = made.vectors if made else None
     return Retrained(
         version=version,
-        found=found,
+        found=made is None,
         dataset=dataset,
         evaluation=evaluate_version(workspace, version.version, progress, dataset=dataset.fingerprint, vectors=vectors),
         live=live,

@@ -32,6 +32,8 @@ class LifecycleSettings(BaseSettings):
         tracking: whether retrainings are tracked with Weights & Biases where it is installed (`AUTOSORT_TRACKING`).
         bake_minutes: how long after its promotion a version is watched (`AUTOSORT_BAKE_MINUTES`).
         auto_rollback: whether a version that does worse then is rolled back by itself (`AUTOSORT_AUTO_ROLLBACK`).
+        modal_app: the app on Modal that work is sent to (`AUTOSORT_MODAL_APP`).
+        modal_embedders: containers there that embed at once, at most (`AUTOSORT_MODAL_EMBEDDERS`).
         webhooks: addresses that are told of it, parted by commas (`AUTOSORT_WEBHOOKS`).
     """
 
@@ -48,6 +50,8 @@ class LifecycleSettings(BaseSettings):
     tracking: Literal["auto", "off"] = "auto"
     bake_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
     auto_rollback: bool = False
+    modal_app: str = "autosort"
+    modal_embedders: Annotated[int, Field(ge=1, le=100)] = 8
     webhooks: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parted)] = ()
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from lifecycle.workspace import Workspace
-from registry import catalogue, parallel_runs, pins, pointer, servers, versions
+from registry import catalogue, parallel_runs, pins, pointer, remote_work, servers, versions
 from registry.database import Connection
 from registry.errors import NotFound
 from registry.stages import GIVEN_UP
@@ -30,6 +30,7 @@ def read_status(workspace: Workspace) -> dict[str, Any]:
             "servers": [_server(each, present.generation) for each in servers.list_alive(connection)],
             "parallel_run": _run(parallel_runs.find_open(connection)),
             "workers": [_worker(each) for each in list_workers(connection)],
+            "remote_work": [_remote(each) for each in remote_work.list_open(connection)],
             "database": workspace.database.name,
             "home": str(workspace.settings.home),
         }
@@ -80,6 +81,21 @@ def _version(connection: Connection, version: ModelVersion, songs: int, pin: pin
         "registered_at": version.registered_at.isoformat(),
         "pinned": pin.reason if pin else None,
         **_vectors(connection, version, songs),
+    }
+
+
+def _remote(work: remote_work.RemoteWork) -> dict[str, Any]:
+    """Work far away that is not over: whether it runs or waits, for what, and since when."""
+    return {
+        "kind": work.kind.value,
+        "key": work.key[:16],
+        "state": work.state.value,
+        "call": work.call_id,
+        "attempts": work.attempts,
+        "due_at": work.due_at.isoformat(),
+        "reason": work.reason,
+        "asked_at": work.asked_at.isoformat(),
+        "actor": work.actor,
     }
 
 

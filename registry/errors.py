@@ -20,6 +20,8 @@ Every message gives the fact, the value and the next step, because it is read at
     ├── ArtifactError           an artifact that is missing or must not be loaded
     │   ├── DigestMismatch      its bytes are not the registered ones
     │   └── UnsafeArtifact      it holds something other than weights and text
+    ├── ComputeError            the machine that work was sent to did not do it
+    │   └── ComputeUnavailable  it cannot be reached
     ├── HubError                the Hugging Face Hub did not do what was asked
     │   └── HubUnavailable      it cannot be reached
     └── DatabaseError           Postgres did not do what was asked
@@ -118,6 +120,14 @@ class DigestMismatch(ArtifactError):
 
 
 class UnsafeArtifact(ArtifactError):
+    pass
+
+
+class ComputeError(AutosortError):
+    pass
+
+
+class ComputeUnavailable(ComputeError):
     pass
 
 

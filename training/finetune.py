@@ -25,10 +25,12 @@ from training.reranker import fine_tune_reranker
 from training.titles import SilentTitle, find_silent_titles
 from training.trainer import (
     METRIC,
+    Checkpoint,
     Log,
     PlannedTrainer,
     Progress,
     encoding_with,
+    ignore_checkpoint,
     ignore_log,
     ignore_progress,
     make_trainer,
@@ -42,7 +44,11 @@ _RELOADED_WITHIN = 0.02
 
 
 def fine_tune(
-    job: TrainingJob, *, on_progress: Progress = ignore_progress, on_log: Log = ignore_log
+    job: TrainingJob,
+    *,
+    on_progress: Progress = ignore_progress,
+    on_log: Log = ignore_log,
+    on_checkpoint: Checkpoint = ignore_checkpoint,
 ) -> FineTuned | None:
     """Train a copy of the base model on the dataset's training pairs and save it to `folder/model`.
 
@@ -50,7 +56,8 @@ def fine_tune(
     that is best on the development regimes, then the point between it and the base model that is best on them.
 
     Args:
-        on_progress: told after every step; `on_log` when something was measured.
+        on_progress: told after every step; `on_log` when something was measured, `on_checkpoint` when a checkpoint is
+            whole.
 
     Returns:
         The model; None in all but the main process, where several share the work.
@@ -65,7 +72,7 @@ def fine_tune(
     precision = settled_precision(job.configuration, model.device.type)
     development = Development(job.dataset, job.prompts)
     shown = _shown(job, model, precision)
-    trainer = _trainer(job, model, development, shown, precision, on_progress, on_log)
+    trainer = _trainer(job, model, development, shown, precision, _Told(on_progress, on_log, on_checkpoint))
     checkpoint = last_complete(job.folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if not trainer.is_world_process_zero():
@@ -79,6 +86,15 @@ def fine_tune(
     reranker = fine_tune_reranker(job, model, on_progress=on_progress) if job.configuration.reranker else None
     record["seconds"] = round(time.monotonic() - begun, 1)
     return FineTuned(folder, choose(points).development.as_json(), record, reranker)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Who is told of a training while it runs."""
+
+    on_progress: Progress
+    on_log: Log
+    on_checkpoint: Checkpoint
 
 
 @dataclass(frozen=True)
@@ -120,8 +136,7 @@ def _trainer(
     development: Development,
     shown: _Shown,
     precision: str,
-    on_progress: Progress,
-    on_log: Log,
+    told: _Told,
 ) -> PlannedTrainer:
     configuration = job.configuration
     guide = load_model(job.base, device=job.device) if configuration.guided else None
@@ -142,8 +157,9 @@ def _trainer(
             precision=precision,
             develops=bool(development),
         ),
-        on_progress=on_progress,
-        on_log=on_log,
+        on_progress=told.on_progress,
+        on_log=told.on_log,
+        on_checkpoint=told.on_checkpoint,
     )
 
 

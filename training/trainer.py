@@ -27,6 +27,9 @@ Progress = Callable[[int, int], None]
 Log = Callable[[int, dict[str, float]], None]
 """Called with a step and what was measured there."""
 
+Checkpoint = Callable[[], None]
+"""Called when a checkpoint is whole on this disk, which may be a copy that has to be kept."""
+
 METRIC = "development_mean"
 
 
@@ -36,6 +39,10 @@ def ignore_progress(done: int, total: int) -> None:
 
 def ignore_log(step: int, figures: dict[str, float]) -> None:
     """Figures reported to nobody."""
+
+
+def ignore_checkpoint() -> None:
+    """A checkpoint that is kept where it is written."""
 
 
 class PlannedTrainer(SentenceTransformerTrainer):
@@ -90,9 +97,10 @@ def encoding_with(model: SentenceTransformer, precision: str = "fp32") -> Encode
 class StepsCallback(TrainerCallback):
     """Reports steps and figures, and marks a checkpoint as complete once all its files are written."""
 
-    def __init__(self, on_progress: Progress, on_log: Log) -> None:
+    def __init__(self, on_progress: Progress, on_log: Log, on_checkpoint: Checkpoint = ignore_checkpoint) -> None:
         self._on_progress = on_progress
         self._on_log = on_log
+        self._on_checkpoint = on_checkpoint
 
     def on_step_end(
         self,
@@ -125,6 +133,7 @@ class StepsCallback(TrainerCallback):
     ) -> None:
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir or "") / f"checkpoint-{state.global_step}")
+            self._on_checkpoint()
 
 
 def make_trainer(
@@ -138,13 +147,15 @@ def make_trainer(
     *,
     on_progress: Progress,
     on_log: Log,
+    on_checkpoint: Checkpoint = ignore_checkpoint,
 ) -> PlannedTrainer:
     """The trainer over rows that were dealt into batches of these sizes.
 
     Args:
-        on_progress: told after every step, by the main process alone; `on_log` when something was measured.
+        on_progress: told after every step, by the main process alone; `on_log` when something was measured,
+            `on_checkpoint` when a checkpoint is whole.
     """
-    callbacks: list[TrainerCallback] = [StepsCallback(on_progress, on_log)]
+    callbacks: list[TrainerCallback] = [StepsCallback(on_progress, on_log, on_checkpoint)]
     if development and configuration.patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=configuration.patience))
     trainer = PlannedTrainer(

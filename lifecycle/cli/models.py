@@ -39,6 +39,8 @@ def retrain(
         with training_bill(workspace, chosen, output.progress, Waiver(over_budget, reason), reembed=reembed) as bill:
             done = run(workspace, chosen, output.progress, reembed=reembed, processes=processes)
             bill.version = done.version.version
+            for function, seconds in done.far_seconds.items():
+                bill.spent_far_away(function, seconds)
         name = done.version.version
 
         def render(console: Console) -> None:
@@ -93,12 +95,13 @@ def reembed(
     as_json: JsonOption = False,
 ) -> None:
     """Embed for one version whatever it lacks. Interrupted, the same command goes on where it stopped."""
-    from lifecycle.budget import Waiver, reembedding_bill
+    from lifecycle.budget import Waiver, note_far_embedding, reembedding_bill
     from lifecycle.reconcile.operation import reconcile
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        with reembedding_bill(workspace, version, output.progress, Waiver(over_budget, reason)):
+        with reembedding_bill(workspace, version, output.progress, Waiver(over_budget, reason)) as bill:
             done = reconcile(workspace, version, output.progress)
+            note_far_embedding(bill, [done])
         _show_reconciled(output, [done], single=True)
 
 
@@ -111,15 +114,16 @@ def sync(
     """Bring every version that could serve up to the catalogue; the base model is registered if there is none."""
     from lifecycle.bake import watched
     from lifecycle.base_version import ensure_base_version
-    from lifecycle.budget import Waiver, reembedding_bill
+    from lifecycle.budget import Waiver, note_far_embedding, reembedding_bill
     from lifecycle.reconcile.operation import reconcile_all
     from lifecycle.reconcile.watch import watch as follow
     from lifecycle.settings import read_settings
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        with reembedding_bill(workspace, None, output.progress, Waiver(over_budget, reason)):
+        with reembedding_bill(workspace, None, output.progress, Waiver(over_budget, reason)) as bill:
             ensure_base_version(workspace, output.progress)
             done = reconcile_all(workspace, output.progress)
+            note_far_embedding(bill, done)
         _show_reconciled(output, done)
         if watch:
             output.progress.say("Following the catalogue; Ctrl-C ends it.")

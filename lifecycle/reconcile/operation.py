@@ -7,9 +7,12 @@ killed at any moment, the same call goes on where it stopped.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from lifecycle.progress import Progress
+from lifecycle.reconcile.elsewhere import embedding_elsewhere
 from lifecycle.reconcile.encoders import Encoders
+from lifecycle.reconcile.far_songs import embed_songs_far
 from lifecycle.reconcile.finishing import ensure_index, show_if_whole
 from lifecycle.reconcile.playlists import embed_playlists
 from lifecycle.reconcile.songs import embed_songs
@@ -50,16 +53,25 @@ def reconcile(workspace: Workspace, name: str, progress: Progress, *, encoders: 
         work = Work(workspace, version, vectors, encoders or Encoders(workspace, progress), crew, progress, done)
         coverage = _clean_up(work)
         require_room(workspace, coverage.missing, vectors.dimensions, progress)
-        # Songs may change meanwhile; each round takes up what the last one could not see.
-        for _ in range(_ROUNDS):
-            embed_songs(work, coverage.missing + coverage.stale)
-            embed_playlists(work, coverage.playlists)
-            ensure_index(work)
-            coverage = _clean_up(work)
-            if coverage.complete:
-                break
+        with embedding_elsewhere(work, coverage.missing + coverage.stale) as far:
+            _embed(replace(work, far=far), coverage)
         done.coverage = show_if_whole(work)
     return done
+
+
+def _embed(work: Work, coverage: Coverage) -> None:
+    """Round by round: songs may change meanwhile, and each takes up what the last one could not see."""
+    for _ in range(_ROUNDS):
+        waiting = coverage.missing + coverage.stale
+        if work.far is not None:
+            embed_songs_far(work, work.far, waiting)
+        else:
+            embed_songs(work, waiting)
+        embed_playlists(work, coverage.playlists)
+        ensure_index(work)
+        coverage = _clean_up(work)
+        if coverage.complete:
+            return
 
 
 def waiting_songs(workspace: Workspace, name: str | None = None) -> list[tuple[ModelVersion, int]]:

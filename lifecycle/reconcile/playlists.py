@@ -46,7 +46,7 @@ def _fresh_profiles(work: Work, page: list[PendingPlaylist]) -> list[FreshProfil
     new = [row for row, each in enumerate(page) if each.known_hash != hashes[row]]
     embeddings: dict[int, Vector] = {}
     if new:
-        vectors = work.encoders.of(work.version).playlists([texts[row] for row in new])
+        vectors = (work.far or work.encoders.of(work.version)).playlists([texts[row] for row in new])
         embeddings = dict(zip(new, vectors, strict=True))
     return [
         FreshProfile(each.playlist.playlist_id, each.revision, hashes[row], embeddings.get(row))

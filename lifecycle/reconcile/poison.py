@@ -60,12 +60,17 @@ def embed_halves(encoder: "Encoder", tokens: Sequence["Tokens"], error: Exceptio
         _require_working(encoder)
         return np.zeros((1, encoder.spec.dimensions), np.float32), {0: _reason(error)}
     middle = len(tokens) // 2
-    left, left_reasons = _embed(encoder, tokens[:middle])
-    right, right_reasons = _embed(encoder, tokens[middle:])
+    left, left_reasons = embed_batch(encoder, tokens[:middle])
+    right, right_reasons = embed_batch(encoder, tokens[middle:])
     return np.concatenate([left, right]), left_reasons | {row + middle: why for row, why in right_reasons.items()}
 
 
-def _embed(encoder: "Encoder", tokens: Sequence["Tokens"]) -> tuple[Matrix, Reasons]:
+def embed_batch(encoder: "Encoder", tokens: Sequence["Tokens"]) -> tuple[Matrix, Reasons]:
+    """Vectors of a batch, shape (n, dimensions), and why rows of it have none.
+
+    Raises:
+        EncoderBroken: the model embeds nothing at all.
+    """
     try:
         vectors = encoder.forward(tokens)
     except Exception as error:  # noqa: BLE001 - whatever a model throws at one text must not stop the others

@@ -51,7 +51,7 @@ class _Chunk:
 
 
 @dataclass
-class _Unwritten:
+class Unwritten:
     """What is embedded and not yet written, and the claims that end with it."""
 
     pending: list[PendingSong] = field(default_factory=list)
@@ -120,7 +120,7 @@ class _Flow:
         self._advance = advance
         self._waiting = waiting
         self._under_way: deque[tuple[_Chunk, list[int], Future[Matrix]]] = deque()
-        self._unwritten = _Unwritten()
+        self._unwritten = Unwritten()
         self._written_at = time.monotonic()
 
     def embed(self, chunk: _Chunk) -> None:
@@ -162,29 +162,33 @@ class _Flow:
         return vectors, unusable_rows(self._encoder, vectors)
 
     def _write(self) -> None:
-        """Write what is embedded, and give back the claims that end with it, in one transaction."""
-        batch, self._unwritten = self._unwritten, _Unwritten()
-        work = self._work
-
-        def write(connection: Connection) -> None:
-            if batch.pending:
-                work.vectors.write_songs(connection, batch.pending, np.concatenate(batch.vectors))
-            for pending, reason in batch.reasons:
-                work.vectors.quarantine(connection, pending, reason)
-            work.crew.release(connection, batch.finished)
-
-        if batch.pending or batch.reasons or batch.finished:
-            work.database.persist(write)
-        work.done.embedded += len(batch.pending)
-        work.done.quarantined += len(batch.reasons)
+        batch, self._unwritten = self._unwritten, Unwritten()
+        write_songs(self._work, batch)
         self._written_at = time.monotonic()
-        self._report()
+        report_standing(self._work, self._advance, self._waiting)
 
-    def _report(self) -> None:
-        work = self._work
-        standing = work.database.persist(list_workers)
-        crew = [each for each in standing if each.version == work.version.version]
-        others = [each for each in crew if each.worker != work.crew.worker]
-        done = work.done.embedded + work.done.quarantined + sum(each.embedded + each.quarantined for each in others)
-        quarantined = work.done.quarantined + sum(each.quarantined for each in others)
-        self._advance(min(done, self._waiting), workers=len(others) + 1, quarantined=quarantined)
+
+def write_songs(work: Work, batch: Unwritten) -> None:
+    """Write what is embedded and what is set aside, and give back the claims that end with it, in one transaction."""
+
+    def write(connection: Connection) -> None:
+        if batch.pending:
+            work.vectors.write_songs(connection, batch.pending, np.concatenate(batch.vectors))
+        for pending, reason in batch.reasons:
+            work.vectors.quarantine(connection, pending, reason)
+        work.crew.release(connection, batch.finished)
+
+    if batch.pending or batch.reasons or batch.finished:
+        work.database.persist(write)
+    work.done.embedded += len(batch.pending)
+    work.done.quarantined += len(batch.reasons)
+
+
+def report_standing(work: Work, advance: Advance, waiting: int) -> None:
+    """Tell how much all workers have done."""
+    standing = work.database.persist(list_workers)
+    crew = [each for each in standing if each.version == work.version.version]
+    others = [each for each in crew if each.worker != work.crew.worker]
+    done = work.done.embedded + work.done.quarantined + sum(each.embedded + each.quarantined for each in others)
+    quarantined = work.done.quarantined + sum(each.quarantined for each in others)
+    advance(min(done, waiting), workers=len(others) + 1, quarantined=quarantined)

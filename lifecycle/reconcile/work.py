@@ -1,6 +1,7 @@
 """One reconciliation: what it works on, with what, and what it has done."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lifecycle.progress import Progress
 from lifecycle.reconcile.encoders import Encoders
@@ -11,10 +12,13 @@ from registry.vectors.records import Coverage
 from registry.vectors.vector_set import VectorSet
 from registry.versions import ModelVersion
 
+if TYPE_CHECKING:
+    from lifecycle.compute.far_embedding import FarEmbedding
+
 
 @dataclass
 class Reconciled:
-    """What this process did for one version, and what is left."""
+    """What this process did for one version, and what is left; for how long containers far away worked for it."""
 
     version: str
     embedded: int = 0
@@ -22,6 +26,7 @@ class Reconciled:
     deleted: int = 0
     quarantined: int = 0
     coverage: Coverage | None = None
+    far_seconds: float = 0.0
 
     @property
     def did_anything(self) -> bool:
@@ -31,7 +36,7 @@ class Reconciled:
 
 @dataclass(frozen=True)
 class Work:
-    """What every part of a reconciliation needs."""
+    """What every part of a reconciliation needs; with `far`, texts are embedded on another machine."""
 
     workspace: Workspace
     version: ModelVersion
@@ -40,6 +45,7 @@ class Work:
     crew: Crew
     progress: Progress
     done: Reconciled
+    far: "FarEmbedding | None" = None
 
     @property
     def database(self) -> Database:
