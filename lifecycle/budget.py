@@ -55,10 +55,11 @@ class Bill:
     seconds: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
-    def spent_far_away(self, function: str, seconds: float) -> None:
-        """Add what a function took in containers far away."""
-        self.seconds = (self.seconds or 0.0) + seconds
-        self.details.setdefault("gpu_seconds", {})[function] = round(seconds, 1)
+    def spent_far_away_by(self, functions: Mapping[str, float]) -> None:
+        """Add the seconds that functions took in containers far away."""
+        if functions:
+            self.seconds = (self.seconds or 0.0) + sum(functions.values())
+            self.details["gpu_seconds"] = {name: round(seconds, 1) for name, seconds in functions.items()}
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def note_far_embedding(bill: Bill | None, done: Iterable[Reconciled]) -> None:
     """Put on a bill what containers far away took to embed."""
     seconds = sum(each.far_seconds for each in done)
     if bill is not None and seconds:
-        bill.spent_far_away("embed", seconds)
+        bill.spent_far_away_by({"embed": seconds})
 
 
 def machine_of(settings: LifecycleSettings, workspace: Workspace) -> Machine:

@@ -65,7 +65,10 @@ def promote(
     if before.live == name:
         refuse_if_raced(before, name, asked)
         return Moved(before, moved=False)
+    from lifecycle.compute.shipping import ship
+
     shown = _shown(workspace, version, before.live, progress)
+    ship(workspace, progress, name)
     prepare_servers(workspace.database, name, progress)
     try:
         return _decide_and_move(workspace, version, before, shown, force=force, reason=reason)

@@ -78,12 +78,14 @@ def retrain(
     *,
     reembed: bool = True,
     processes: int = 1,
+    dataset: PairDataset | None = None,
 ) -> Retrained:
     """Fine-tune the base model on the catalogue as it is and register the outcome as the next version.
 
     Args:
         reembed: also embed the catalogue for it, so that it can be promoted.
         processes: how many share the training, by accelerate: one for each GPU, say.
+        dataset: that of a training which was asked for before, instead of one of the catalogue as it is.
 
     Raises:
         BadInput: the catalogue holds too little to learn from.
@@ -94,7 +96,7 @@ def retrain(
     lock = FileLock(workspace.runs / "retrain.lock")
     try:
         with lock.acquire(timeout=0):
-            return _retrain(workspace, configuration, progress, reembed=reembed, processes=processes)
+            return _retrain(workspace, configuration, progress, dataset, reembed=reembed, processes=processes)
     except Timeout:
         raise AlreadyRunning(
             f"Another retraining is running in {workspace.runs}.", "Wait for it, or end it; then run this again."
@@ -102,11 +104,18 @@ def retrain(
 
 
 def _retrain(
-    workspace: Workspace, configuration: TrainingConfiguration, progress: Progress, *, reembed: bool, processes: int
+    workspace: Workspace,
+    configuration: TrainingConfiguration,
+    progress: Progress,
+    dataset: PairDataset | None,
+    *,
+    reembed: bool,
+    processes: int,
 ) -> Retrained:
     base = ensure_base_version(workspace, progress, configuration.base)
-    with workspace.database.transaction() as connection:
-        dataset = build_dataset(catalogue.snapshot(connection))
+    if dataset is None:
+        with workspace.database.transaction() as connection:
+            dataset = build_dataset(catalogue.snapshot(connection))
     dataset.save(workspace.datasets)
     progress.say(f"Dataset {dataset.fingerprint[:12]}: " + ", ".join(f"{n} {s}" for s, n in dataset.counts().items()))
     recipe = recipe_of(base, dataset, configuration)

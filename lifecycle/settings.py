@@ -34,6 +34,7 @@ class LifecycleSettings(BaseSettings):
         auto_rollback: whether a version that does worse then is rolled back by itself (`AUTOSORT_AUTO_ROLLBACK`).
         modal_app: the app on Modal that work is sent to (`AUTOSORT_MODAL_APP`).
         modal_embedders: containers there that embed at once, at most (`AUTOSORT_MODAL_EMBEDDERS`).
+        auto_promote: whether a quarter's version that passes the gate goes live by itself (`AUTOSORT_AUTO_PROMOTE`).
         webhooks: addresses that are told of it, parted by commas (`AUTOSORT_WEBHOOKS`).
     """
 
@@ -50,6 +51,7 @@ class LifecycleSettings(BaseSettings):
     tracking: Literal["auto", "off"] = "auto"
     bake_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
     auto_rollback: bool = False
+    auto_promote: bool = False
     modal_app: str = "autosort"
     modal_embedders: Annotated[int, Field(ge=1, le=100)] = 8
     webhooks: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parted)] = ()

@@ -18,6 +18,7 @@ volume = modal.Volume.from_name(SETTINGS.volume, create_if_missing=True, version
 
 _RETRIES = modal.Retries(max_retries=3, initial_delay=5.0, backoff_coefficient=2.0, max_delay=60.0)
 _START_SECONDS = 600
+_DATABASE = modal.Secret.from_name(SETTINGS.secret, required_keys=["DATABASE_URL"])
 
 
 @app.function(
@@ -105,3 +106,50 @@ class Embedder:
     def embed(self, texts: list[str], prompt: str, precision: str) -> dict[str, Any]:
         """As `Model.embed`."""
         return self._model.embed(texts, prompt, precision)
+
+
+@app.function(
+    image=IMAGE,
+    volumes={str(ROOT): volume},
+    secrets=[_DATABASE],
+    env={"AUTOSORT_HOME": str(ROOT)},
+    gpu=GPU,
+    cpu=2.0,
+    memory=8192,
+    min_containers=SETTINGS.warm,
+    timeout=300,
+    startup_timeout=_START_SECONDS,
+    scaledown_window=300,
+    region=SETTINGS.region,
+)
+@modal.concurrent(max_inputs=64, target_inputs=32)
+@modal.asgi_app()
+def serve() -> Any:  # noqa: ANN401 - an ASGI app
+    """The service, as `autosort serve` runs it; it follows the live pointer by asking."""
+    from lifecycle.compute.container import service_app
+
+    return service_app(volume.reload)
+
+
+@app.function(
+    image=IMAGE,
+    volumes={str(ROOT): volume},
+    secrets=[_DATABASE],
+    env={"AUTOSORT_HOME": str(ROOT), "AUTOSORT_COMPUTE": "modal"},
+    cpu=2.0,
+    memory=8192,
+    max_containers=1,
+    timeout=12 * 3600,
+    startup_timeout=_START_SECONDS,
+    schedule=modal.Cron(SETTINGS.cron, timezone=SETTINGS.timezone),
+    region=SETTINGS.region,
+)
+def quarter() -> dict[str, Any]:
+    """The quarter, as `autosort quarter` runs it; what is not due costs a minute of a processor."""
+    from lifecycle.compute.container import run_quarter_here
+
+    volume.reload()
+    try:
+        return run_quarter_here(SETTINGS.profile)
+    finally:
+        volume.commit()

@@ -3,6 +3,7 @@
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -15,10 +16,15 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class ArtifactStore:
-    """A folder of artifacts, each a sub-folder named by its digest."""
+    """A folder of artifacts, each a sub-folder named by its digest.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        refresh: brings the folder up to date where it is a copy; asked when an artifact is missing.
+    """
+
+    def __init__(self, folder: Path, refresh: Callable[[], None] | None = None) -> None:
         self._folder = folder
+        self._refresh = refresh
 
     def add(self, source: Path) -> str:
         """Copy a folder into the store, whole or not at all, and return its digest.
@@ -60,6 +66,8 @@ class ArtifactStore:
                 f"{digest[:64]!r} is no artifact's digest.",
                 "A digest is a SHA-256 in 64 hexadecimal digits, as the registration of a version recorded it.",
             )
+        if not folder.is_dir() and self._refresh is not None:
+            self._refresh()
         if not folder.is_dir():
             raise ArtifactError(
                 f"The artifact {digest[:12]} is not in {self._folder}.",

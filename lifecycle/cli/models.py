@@ -39,8 +39,7 @@ def retrain(
         with training_bill(workspace, chosen, output.progress, Waiver(over_budget, reason), reembed=reembed) as bill:
             done = run(workspace, chosen, output.progress, reembed=reembed, processes=processes)
             bill.version = done.version.version
-            for function, seconds in done.far_seconds.items():
-                bill.spent_far_away(function, seconds)
+            bill.spent_far_away_by(done.far_seconds)
         name = done.version.version
 
         def render(console: Console) -> None:
@@ -115,6 +114,8 @@ def sync(
     from lifecycle.bake import watched
     from lifecycle.base_version import ensure_base_version
     from lifecycle.budget import Waiver, note_far_embedding, reembedding_bill
+    from lifecycle.compute.retrying import retry_due
+    from lifecycle.compute.shipping import ship
     from lifecycle.reconcile.operation import reconcile_all
     from lifecycle.reconcile.watch import watch as follow
     from lifecycle.settings import read_settings
@@ -124,6 +125,8 @@ def sync(
             ensure_base_version(workspace, output.progress)
             done = reconcile_all(workspace, output.progress)
             note_far_embedding(bill, done)
+        retry_due(workspace, output.progress)
+        ship(workspace, output.progress)
         _show_reconciled(output, done)
         if watch:
             output.progress.say("Following the catalogue; Ctrl-C ends it.")

@@ -50,6 +50,24 @@ def cost(
         output.show(planned.as_json(), lambda console: _print_plan(console, planned))
 
 
+def quarter(
+    profile: Annotated[str, typer.Option(help="Training recipe.")] = "bundled",
+    as_json: JsonOption = False,
+) -> None:
+    """Do what a quarter asks for: check, retrain, evaluate, re-embed, compare, tell. Promotes nothing by itself.
+
+    Exit code 0: a version waits for its promotion; 3: nothing is due; 1: due, and it came to nothing.
+    """
+    from lifecycle.quarter import Outcome, run_quarter
+    from training.configuration import profile as configuration
+
+    with reporting(as_json) as output, open_workspace() as workspace:
+        done = run_quarter(workspace, configuration(profile), output.progress)
+        output.show(done.as_json(), lambda console: console.print(f"{done.outcome}: {done.why}", highlight=False))
+        if done.outcome not in {Outcome.WAITS, Outcome.PROMOTED}:
+            raise typer.Exit(NOT_DUE if done.outcome is Outcome.NOT_DUE else 1)
+
+
 def _print_check(console: Console, checked: "Checked") -> None:
     marks = {True: "[yellow]due[/]", False: "no", None: "unknown"}
     for trigger in checked.triggers:

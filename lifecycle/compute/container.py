@@ -25,7 +25,9 @@ from lifecycle.compute.shelf import Kind, Shelf
 from lifecycle.dataset_vectors import EncodedDataset, encode_dataset
 from lifecycle.progress import Silent
 from lifecycle.reconcile.poison import Reasons, embed_batch, tokenize_apart
+from registry.artifacts import ArtifactStore
 from registry.errors import AutosortError, BadInput, TrainingError
+from registry.settings import RegistrySettings
 from registry.vectors.records import Matrix
 from registry.versions import EmbedderSpec
 from training.dataset import PairDataset
@@ -34,6 +36,8 @@ from training.job import FineTuned, TrainingJob
 from training.model_card import write_model_card
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from serving.inference.encoder import Encoder
 
 READING = {"has", "pieces", "read"}
@@ -231,3 +235,35 @@ def _embedded(encoder: "Encoder", texts: list[str], prompt: str) -> tuple[Matrix
         vectors[[rows[each] for each in batch]] = found
         reasons |= {rows[batch[place]]: reason for place, reason in why.items()}
     return vectors, reasons
+
+
+def service_app(refresh: Callable[[], None]) -> "FastAPI":
+    """The service for a container that others can reach.
+
+    Args:
+        refresh: brings the disk up to date; asked when a version's model is not on it.
+
+    Raises:
+        Refused: there is no key by which to know who asks.
+    """
+    from registry.database import open_database
+    from serving.access.exposure import check_exposure
+    from serving.http.app import create_app
+    from serving.monitoring.logs import set_up_logging
+    from serving.settings import read_settings
+
+    registry, settings = RegistrySettings(), read_settings()
+    with open_database(registry) as database:
+        check_exposure(database, "0.0.0.0", settings.auth)  # noqa: S104 - that is who can reach it
+    set_up_logging(settings.log_format)
+    return create_app(registry, settings, ArtifactStore(registry.artifacts_folder, refresh))
+
+
+def run_quarter_here(profile: str) -> dict[str, Any]:
+    """The quarter in a container, by a profile's recipe: `Quarter` as JSON."""
+    from lifecycle.quarter import run_quarter
+    from lifecycle.workspace import open_workspace
+    from training.configuration import profile as configuration
+
+    with open_workspace() as workspace:
+        return run_quarter(workspace, configuration(profile), Silent()).as_json()

@@ -20,7 +20,7 @@ def put_off_while_away(workspace: Workspace, work: RemoteWork) -> Iterator[None]
         raise ComputeUnavailable(
             error.fact,
             f"The {work.kind.value} is on record and is tried again from {later.due_at:%H:%M:%S} UTC on by whatever "
-            "runs next: this command, `autosort check`, `autosort sync`. `autosort status` shows it.",
+            "runs next: this command, `autosort sync` or `autosort quarter`. `autosort status` shows it.",
         ) from None
     except AutosortError as error:
         with workspace.database.transaction() as connection:

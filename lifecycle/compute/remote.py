@@ -62,7 +62,9 @@ class ModalApp:
         require_reachable()
         with translated(self.name):
             try:
-                return modal.FunctionCall.from_id(call_id).get(timeout=seconds)
+                call = modal.FunctionCall.from_id(call_id)
+                call.num_inputs()  # asked of a call that is not known any more, this says so
+                return call.get(timeout=seconds)
             except modals.FunctionTimeoutError:
                 raise
             except (TimeoutError, modals.TimeoutError):

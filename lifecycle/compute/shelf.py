@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 
 from registry.artifacts import ArtifactStore, digest_of
 from registry.errors import BadInput, DigestMismatch, NotFound
-from training.dataset import PairDataset
 
 
 class Kind(StrEnum):
@@ -120,6 +119,8 @@ class Shelf:
         if kind is Kind.ARTIFACT and (found := digest_of(folder)) != name:
             raise DigestMismatch(f"What arrived as {name[:12]} has the digest {found[:12]}.", "Send it again.")
         if kind is Kind.DATASET:
+            from training.dataset import PairDataset  # takes a second, which the sending side does not need
+
             PairDataset.load(folder.parent, name)
 
 

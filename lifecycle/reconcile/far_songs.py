@@ -4,14 +4,17 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from lifecycle.compute.far_embedding import FarEmbedded, FarEmbedding
 from lifecycle.progress import Advance
 from lifecycle.reconcile.songs import Unwritten, report_standing, write_songs
 from lifecycle.reconcile.work import Work
 from registry.texts import render_song
 from registry.vectors.claims import Claim, Kind
 from registry.vectors.records import PendingSong
+
+if TYPE_CHECKING:
+    from lifecycle.compute.far_embedding import FarEmbedded, FarEmbedding
 
 SHARD_SONGS = 256
 """Songs that are sent at once: at 1,024 dimensions their vectors are a MiB."""
@@ -24,9 +27,9 @@ class _Shards:
     """Shards on their way there and back."""
 
     work: Work
-    far: FarEmbedding
+    far: "FarEmbedding"
     waiting: int
-    under_way: deque[tuple[Claim, list[PendingSong], Future[FarEmbedded]]] = field(default_factory=deque)
+    under_way: deque[tuple[Claim, list[PendingSong], Future["FarEmbedded"]]] = field(default_factory=deque)
 
     def send_next(self) -> bool:
         """Claim the next songs and send them off; whether there were any."""
@@ -51,7 +54,7 @@ class _Shards:
         report_standing(self.work, advance, self.waiting)
 
 
-def embed_songs_far(work: Work, far: FarEmbedding, waiting: int) -> None:
+def embed_songs_far(work: Work, far: "FarEmbedding", waiting: int) -> None:
     """Embed what is missing or stale there; returns when the other workers are done too.
 
     Raises:

@@ -25,10 +25,14 @@ ROUTERS = tuple(each.router for each in (matches, library, emotions, versions, h
 """Every endpoint."""
 
 
-def create_app(registry: RegistrySettings | None = None, settings: ServingSettings | None = None) -> FastAPI:
+def create_app(
+    registry: RegistrySettings | None = None,
+    settings: ServingSettings | None = None,
+    artifacts: ArtifactStore | None = None,
+) -> FastAPI:
     """The service over the registry that the settings (by default, the environment) name."""
     registry, settings = registry or RegistrySettings(), settings or ServingSettings()
-    artifacts = ArtifactStore(registry.artifacts_folder)
+    artifacts = artifacts or ArtifactStore(registry.artifacts_folder)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from registry.texts import CURRENT_TEMPLATE
 from registry.vectors.vector_set import VectorSet, list_quarantine
 from registry.versions import EmbedderSpec, ModelSpec
 from serving.matching.calibration import uncalibrated
-from tests.support.command_line import CommandLine
+from tests.modal_jobs.conftest import Deploy
 from tests.support.minimodal import ControlPlane
 from tests.support.small_models import small_embedder
 
@@ -41,8 +41,9 @@ def poisoned_model(tmp_path: Path) -> Path:
 
 
 def test_five_thousand_songs_over_containers_of_which_one_dies(
-    autosort: CommandLine, plane: ControlPlane, workspace: Workspace, poisoned_model: Path
+    deploy: Deploy, workspace: Workspace, poisoned_model: Path
 ) -> None:
+    plane, autosort = deploy(workspace.settings)
     spec = ModelSpec(
         embedder=EmbedderSpec(
             artifact=workspace.artifacts.add(poisoned_model),

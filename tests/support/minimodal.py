@@ -36,6 +36,7 @@ class ControlPlane:
     """A running stand-in: where it is, and the variables that lead Modal's client to it."""
 
     port: int
+    folder: Path
     environment: Mapping[str, str]
 
     def control(self, **changes: Any) -> dict[str, Any]:
@@ -88,6 +89,7 @@ def running_minimodal(folder: Path, *, port: int | None = None, network: bool = 
         assert process.stdout.readline().startswith("ready")
         yield ControlPlane(
             port,
+            folder,
             {
                 "MODAL_SERVER_URL": f"http://127.0.0.1:{port}",
                 "MODAL_TOKEN_ID": "ak-local",
