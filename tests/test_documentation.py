@@ -8,6 +8,7 @@ import typer
 
 from lifecycle.cli.main import app
 from lifecycle.settings import LifecycleSettings
+from modal_jobs.settings import ModalSettings
 from registry.settings import RegistrySettings
 from serving.settings import ServingSettings
 
@@ -47,6 +48,12 @@ def test_every_setting_is_in_the_reference(
     for name, field in settings.model_fields.items():
         variable = field.validation_alias or f"{prefix}{name}".upper()
         assert f"`{variable}`" in REFERENCE, variable
+
+
+def test_every_setting_of_the_deployment_is_where_modal_is_explained() -> None:
+    page = (ROOT / "docs" / "modal.md").read_text()
+    for variable in (f"AUTOSORT_MODAL_{name}".upper() for name in ModalSettings.model_fields):
+        assert f"`{variable}`" in page, variable
 
 
 def test_every_promise_in_the_readme_has_its_script() -> None:

@@ -85,7 +85,7 @@ def test_the_disk_is_written_by_those_who_must(definitions: Definitions) -> None
 
 def inside(volume: modal.Volume) -> Any:
     """The volume as its client keeps it, where it says how it is mounted."""
-    return synchronizer._translate_in(volume)
+    return synchronizer._translate_in(volume)  # type: ignore[no-untyped-call]
 
 
 def test_the_database_is_known_to_those_who_need_it_alone(definitions: Definitions) -> None:
