@@ -27,13 +27,13 @@ _DATABASE = modal.Secret.from_name(SETTINGS.secret, required_keys=["DATABASE_URL
     cpu=1.0,
     memory=4096,
     max_containers=1,  # one that writes: what arrives in pieces arrives in one place
-    timeout=600,
+    timeout=1800,
     startup_timeout=_START_SECONDS,
     scaledown_window=60,
     region=SETTINGS.region,
 )
 def shelf(method: str, kind: str, *arguments: Any) -> Any:  # noqa: ANN401
-    """One of `Shelf`'s methods, on the volume."""
+    """One of `Shelf`'s methods, on the volume, or a base model onto it."""
     from lifecycle.compute.container import WRITING, use_shelf
     from lifecycle.compute.shelf import Shelf
 

