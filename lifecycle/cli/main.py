@@ -8,6 +8,7 @@ import typer
 
 from lifecycle.cli import (
     comparing,
+    doctoring,
     feeling,
     keeping,
     keys,
@@ -55,6 +56,7 @@ app.command()(keeping.unpin)
 app.command()(library.match)
 app.command()(searching.search)
 app.command()(library.status)
+app.command()(doctoring.doctor)
 app.command()(library.history)
 app.command()(service.serve)
 app.add_typer(keys.app, name="keys")
