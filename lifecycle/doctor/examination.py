@@ -145,9 +145,9 @@ def _modal() -> Check:
 
     if not (config["token_id"] and config["token_secret"]):
         return _modal_missing(settings, "There is no token for Modal.", "Run `modal token new`.")
-    from lifecycle.compute.remote import require_reachable, translated
-
     import modal
+
+    from lifecycle.compute.remote import require_reachable, translated
 
     try:
         require_reachable()
