@@ -15,6 +15,7 @@ from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import EncodedDataset, training_profiles
 from lifecycle.evaluation import Regime, dataset_regimes
 from lifecycle.homeless import home_and_away
+from registry.errors import BadInput
 from registry.vectors.records import StoredProfile
 from registry.versions import Belonging, LearnedWeights, MatchSpec
 from serving.matching.calibration import calibrate, measure_features, measure_sounds, uncalibrated
@@ -54,6 +55,20 @@ class Fusion:
 
     matching: MatchSpec
     record: dict[str, Any]
+
+
+def chosen_signals(named: Sequence[str]) -> tuple[str, ...]:
+    """The signals that a version is to match by, in their usual order; where none is named, all that pay.
+
+    Raises:
+        BadInput: one is unknown or named twice, or the playlists' texts are not among them.
+    """
+    wrong = sorted({name for name in named if name not in SIGNALS or named.count(name) > 1})
+    if wrong:
+        raise BadInput(f"signals: {', '.join(wrong)[:80]} is unknown or named twice.", f"Known: {', '.join(SIGNALS)}.")
+    if named and "text" not in named:
+        raise BadInput("signals: text is not among them.", "Add it: a playlist without songs is known by nothing else.")
+    return tuple(name for name in SIGNALS if not named or name in named)
 
 
 def fuse(dataset: PairDataset, vectors: EncodedDataset, signals: Sequence[str] = SIGNALS) -> Fusion:

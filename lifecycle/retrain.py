@@ -19,7 +19,7 @@ from lifecycle.base_version import ensure_base_version
 from lifecycle.dataset_vectors import EncodedDataset, encode_dataset
 from lifecycle.emotion_models import store_emotions
 from lifecycle.evaluation import Report, dataset_regimes, evaluate_version
-from lifecycle.fusion import fuse
+from lifecycle.fusion import chosen_signals, fuse
 from lifecycle.gate.policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import reconcile_all
@@ -112,6 +112,7 @@ def _retrain(
     reembed: bool,
     processes: int,
 ) -> Retrained:
+    chosen_signals(configuration.signals)
     base = ensure_base_version(workspace, progress, configuration.base)
     if dataset is None:
         with workspace.database.transaction() as connection:
@@ -144,7 +145,8 @@ def recipe_of(base: ModelVersion, dataset: PairDataset, configuration: TrainingC
     parts = {
         "artifact": base.spec.embedder.artifact,
         "dataset": dataset.fingerprint,
-        "configuration": configuration.model_dump(mode="json"),
+        # Recipes of a time when signals could not be chosen are the same as those in which none are.
+        "configuration": configuration.model_dump(mode="json", exclude=None if configuration.signals else {"signals"}),
     }
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -230,7 +232,7 @@ def _register(
     if vectors is None:
         encoder = workspace.load_encoder(embedder)
         vectors = encode_dataset(encoder, job.dataset, progress, label="Encoding the dataset for the new version")
-    fusion = fuse(job.dataset, vectors)
+    fusion = fuse(job.dataset, vectors, chosen_signals(job.configuration.signals))
     reranker, reranked = _reranker(workspace, base, job, trained, fusion.matching, vectors)
     training = TrainingSpec(
         parent=base.version,

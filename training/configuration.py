@@ -41,6 +41,7 @@ class TrainingConfiguration(BaseModel):
         patience: checkpoints without improvement after which the training ends; none: it goes on to the end.
         coefficients: how far to go from the base model (0) to the fine-tuned one (1); development chooses among them.
         reranker: also fine-tune a cross-encoder on the same pairs.
+        signals: by which the version is to match; none: all that pay.
         seed: of everything random.
     """
 
@@ -69,6 +70,7 @@ class TrainingConfiguration(BaseModel):
     patience: Annotated[int, Field(ge=1, le=1000)] | None = 3
     coefficients: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 0.9, 1.0)
     reranker: bool = False
+    signals: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
     @model_validator(mode="after")

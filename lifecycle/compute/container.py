@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from serving.inference.encoder import Encoder
 
-READING = {"has", "pieces", "read"}
+READING = {"has", "peek", "pieces", "read"}
 WRITING = {"write", "seal", "fetch_base"}
 """What can be asked of a shelf from far away."""
 

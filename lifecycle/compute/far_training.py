@@ -1,6 +1,5 @@
 """A training on Modal, from here: sent, followed, found again after this machine was away, fetched and checked."""
 
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from lifecycle.progress import Advance, Progress
 from lifecycle.workspace import Workspace
 from registry import remote_work
 from registry.database import actor
-from registry.errors import NotFound, TrainingError
+from registry.errors import TrainingError
 from registry.remote_work import RemoteKind, RemoteWork
 from training.job import FineTuned
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from training.trainer import Log
 
 _LOOK_SECONDS = 5.0
-_READ_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -102,12 +100,10 @@ def _outcome_of(answer: Any) -> TrainingOutcome:  # noqa: ANN401 - what travelle
 
 def _tell(app: ModalApp, run: str, advance: Advance, on_log: "Log", told: int) -> int:
     """Tell what is new since a step; the step up to which all is told then."""
-    try:
-        standing = TrainingStanding.model_validate(
-            json.loads(app.shelf().call("read", Kind.RUN.value, run, STANDING, 0, _READ_BYTES))
-        )
-    except NotFound:  # before the first checkpoint
+    written = app.shelf().call("peek", Kind.RUN.value, run, STANDING)
+    if not written:  # before the first checkpoint
         return told
+    standing = TrainingStanding.model_validate_json(written)
     advance(standing.step, max(standing.steps, 1))
     for step, figures in standing.figures:
         if step > told:

@@ -1,12 +1,13 @@
 """Work that was put off while Modal was away, taken up again by whatever runs next."""
 
+from lifecycle.budget import Waiver, note_far_embedding, reembedding_bill, training_bill
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import reconcile
 from lifecycle.retrain import retrain
 from lifecycle.settings import read_settings
 from lifecycle.workspace import Workspace
 from registry import remote_work
-from registry.errors import AutosortError, ComputeUnavailable, NotFound
+from registry.errors import AutosortError, ComputeUnavailable, NotFound, OverBudget
 from registry.remote_work import RemoteKind, RemoteState, RemoteWork
 from training.configuration import TrainingConfiguration
 from training.dataset import PairDataset
@@ -27,7 +28,7 @@ def retry_due(workspace: Workspace, progress: Progress) -> list[RemoteWork]:
         taken.append(work)
         try:
             _take_up(workspace, work, progress)
-        except ComputeUnavailable as error:
+        except (ComputeUnavailable, OverBudget) as error:  # it stays on record
             progress.say(str(error))
             break
         except AutosortError as error:
@@ -39,15 +40,25 @@ def retry_due(workspace: Workspace, progress: Progress) -> list[RemoteWork]:
 
 
 def _take_up(workspace: Workspace, work: RemoteWork, progress: Progress) -> None:
+    # What runs there already is paid for anyway; what is not begun yet must be within the budget.
+    waiver = Waiver(over_budget=work.call_id is not None, reason=f"put off since {work.asked_at:%Y-%m-%d %H:%M}")
     if work.kind is RemoteKind.REEMBEDDING:
-        reconcile(workspace, str(work.request["version"]), progress)
+        _reembed(workspace, str(work.request["version"]), progress, waiver)
         return
     try:
         dataset = PairDataset.load(workspace.datasets, str(work.request["dataset"]))
     except NotFound:  # it was asked for on another machine; trained is what there is now
         dataset = None
     configuration = TrainingConfiguration.model_validate(work.request["configuration"])
-    retrain(workspace, configuration, progress, dataset=dataset)
+    with training_bill(workspace, configuration, progress, waiver, reembed=True) as bill:
+        done = retrain(workspace, configuration, progress, dataset=dataset)
+        bill.version = done.version.version
+        bill.spent_far_away_by(done.far_seconds)
+
+
+def _reembed(workspace: Workspace, name: str, progress: Progress, waiver: Waiver) -> None:
+    with reembedding_bill(workspace, name, progress, waiver) as bill:
+        note_far_embedding(bill, [reconcile(workspace, name, progress)])
 
 
 def _close(workspace: Workspace, work: RemoteWork, state: RemoteState, reason: str | None = None) -> None:

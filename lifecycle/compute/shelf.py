@@ -112,6 +112,11 @@ class Shelf:
             file.seek(offset)
             return file.read(size)
 
+    def peek(self, kind: Kind, name: str, path: str) -> bytes:
+        """All of a small file of a folder; nothing as long as it is not there."""
+        found = _within(self.folder(kind, name), path)
+        return found.read_bytes() if found.is_file() else b""
+
     def _arriving(self, kind: Kind, name: str) -> Path:
         return _within(self.root / kind / ".arriving", name)
 

@@ -9,7 +9,7 @@ from lifecycle.settings import read_settings
 from lifecycle.workspace import Workspace
 from registry import versions
 from registry.artifacts import ArtifactStore
-from registry.errors import NotFound
+from registry.errors import ComputeUnavailable, NotFound
 from registry.stages import GIVEN_UP
 from registry.versions import EmbedderSpec
 
@@ -17,19 +17,27 @@ from registry.versions import EmbedderSpec
 def ship(workspace: Workspace, progress: Progress, name: str | None = None) -> int:
     """Bring the artifacts of a version, or of every one that could serve, to Modal; how many were not there.
 
-    Where heavy work is done on this machine there is nothing to bring.
+    Where heavy work is done on this machine there is nothing to bring. While Modal is away that is said, no more: work
+    here goes on, and what serves there asks for what it lacks and says so until it has it.
 
     Raises:
-        ComputeUnavailable, ComputeError: Modal is away, or the app is not deployed.
+        ComputeError: the app is not deployed.
         ArtifactError: an artifact is missing here, unsafe or changed.
     """
     settings = read_settings()
     if settings.compute != "modal":
         return 0
+    try:
+        return _ship(workspace, ModalApp(settings.modal_app), progress, name)
+    except ComputeUnavailable as error:
+        progress.say(f"{error.fact} Models that it lacks are brought there by the next `autosort sync`.")
+        return 0
+
+
+def _ship(workspace: Workspace, app: ModalApp, progress: Progress, name: str | None) -> int:
     with workspace.database.transaction() as connection:
         wanted = [versions.get(connection, name)] if name else versions.list_all(connection)
     kept = [each for each in wanted if each.stage not in GIVEN_UP]
-    app = ModalApp(settings.modal_app)
     brought = sum(
         bring_embedder(app, workspace.artifacts, each.spec.embedder, progress, published=each.spec.training is None)
         for each in kept

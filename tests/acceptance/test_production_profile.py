@@ -16,7 +16,9 @@ def test_the_production_profile_trains_registers_and_serves(
 ) -> None:
     autosort.environment["AUTOSORT_BASE_FOLDER"] = str(shrunken_e5)
     autosort.run("import", str(small_library))
-    done = autosort.run("retrain", "--profile", "e5-large", "--epochs", "1").document
+    done = autosort.run(
+        "retrain", "--profile", "e5-large", "--epochs", "1", "--set", "signals=[acoustic,text,nearest]"
+    ).document
     assert (done["version"], done["stage"]) == ("v2", "ready")
     base, tuned = autosort.run("status").document["versions"]
     assert base["base_model"] == tuned["base_model"] == "intfloat/multilingual-e5-large-instruct"
@@ -34,5 +36,8 @@ def test_the_production_profile_trains_registers_and_serves(
     assert document["specification"]["embedder"]["playlist_prompt"] == INSTRUCTION
     assert document["specification"]["embedder"]["song_prompt"] == ""
     assert document["training"]["configuration"]["scale"] == 50
+    assert set(document["specification"]["matching"]["signals"]) == {"text", "nearest", "acoustic"}
     assert autosort.run(*PROMOTE_V2).document["live"] == "v2"
-    assert autosort.run("match", "song-00001").document["model_version"] == "v2"
+    matched = autosort.run("match", "song-00001").document
+    assert matched["model_version"] == "v2"
+    assert set(matched["results"][0]["matches"][0]["signals"]) <= {"text", "nearest", "acoustic", "by_text"}

@@ -8,8 +8,9 @@ import pytest
 from lifecycle import fusion
 from lifecycle.dataset_vectors import EncodedDataset
 from lifecycle.evaluation import dataset_regimes
-from lifecycle.fusion import Fusion, fuse
+from lifecycle.fusion import Fusion, chosen_signals, fuse
 from lifecycle.homeless import homeless_report
+from registry.errors import BadInput
 from registry.records import AudioFeatures, CatalogueSnapshot, Membership, Playlist, Song
 from registry.versions import LearnedWeights
 from serving.matching.signals.names import SIGNALS
@@ -115,6 +116,20 @@ def test_a_version_may_match_by_some_signals_alone(dataset: PairDataset) -> None
     found = fuse(dataset, encoded(dataset, told=1.0), ("text", "acoustic"))
     assert set(found.matching.signals) == {"text", "acoustic"}
     assert found.matching.learned is None or set(found.matching.learned.known) <= {"text", "acoustic"}
+
+
+def test_where_no_signal_is_named_all_that_pay_are_taken() -> None:
+    assert chosen_signals(()) == SIGNALS
+    assert chosen_signals(("acoustic", "text")) == ("text", "acoustic"), "in their usual order"
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [(("text", "mood"), "mood"), (("text", "text"), "twice"), (("acoustic",), "text is not among them")],
+)
+def test_what_a_version_cannot_match_by_is_refused(named: tuple[str, ...], told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        chosen_signals(named)
 
 
 def test_songs_without_a_home_are_recognised(dataset: PairDataset, blind: Fusion) -> None:

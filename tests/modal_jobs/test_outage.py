@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from benchmarks.made_up import add_songs
 from lifecycle.workspace import Workspace
@@ -103,6 +104,10 @@ def require_one_version(plane: ControlPlane, autosort: CommandLine) -> None:
     assert standing["step"] == standing["steps"] > 0
     assert len(standing["seconds"]) == 3
     assert not (run / "training").exists(), "what only the training needed is gone"
+    expenses = autosort.run("cost").document["month"]["expenses"]
+    (paid,) = [each for each in expenses if each["dollars"]]
+    assert paid["details"]["gpu_seconds"] == {"train": pytest.approx(sum(standing["seconds"].values()), rel=0.5)}
+    assert paid["version"] == "v2"
 
 
 def test_a_reembedding_goes_on_and_embeds_each_song_once(tmp_path: Path, workspace: Workspace) -> None:
