@@ -113,14 +113,20 @@ def require_reachable(connect: Callable[..., socket.socket] = socket.create_conn
             "AUTOSORT_COMPUTE is modal, and the package modal is not installed.",
             "Run `pip install autosort-lifecycle[modal]`.",
         ) from None
-    address = urlsplit(str(config["server_url"]))
-    if address.scheme == "unix":  # in a container of Modal's
-        return
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        connect((address.hostname, port), _REACH_SECONDS).close()
-    except OSError as error:
-        raise ComputeUnavailable(f"Modal cannot be reached: {type(error).__name__}.", _AWAY) from None
+    # There may be several, parted by commas, of which the client takes whichever answers.
+    addresses = [urlsplit(each.strip()) for each in str(config["server_url"]).split(",")]
+    problem: OSError | None = None
+    for address in addresses:
+        if address.scheme == "unix":  # in a container of Modal's
+            return
+        port = address.port or (443 if address.scheme == "https" else 80)
+        try:
+            connect((address.hostname, port), _REACH_SECONDS / len(addresses)).close()
+        except OSError as error:
+            problem = error
+        else:
+            return
+    raise ComputeUnavailable(f"Modal cannot be reached: {type(problem).__name__}.", _AWAY)
 
 
 @contextmanager
