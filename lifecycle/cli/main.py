@@ -8,6 +8,7 @@ import typer
 
 from lifecycle.cli import (
     comparing,
+    examining,
     feeling,
     keeping,
     keys,
@@ -62,6 +63,7 @@ app.command()(service.openapi)
 app.command()(feeling.emotions)
 app.command("train-emotions")(feeling.train_emotions)
 app.command()(library.migrate)
+app.command()(examining.doctor)
 
 
 def run() -> None:
