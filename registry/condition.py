@@ -73,9 +73,10 @@ def find_route(url: str) -> Route:
         own = _backend(one)
         with other.transaction():
             shared = _backend(other) == own or _backend(one) != own
+        told = one.info.backend_pid
     if shared:
         return Route.TRANSACTION
-    return Route.DIRECT if own == one.info.backend_pid else Route.SESSION
+    return Route.DIRECT if told == own else Route.SESSION
 
 
 def _backend(connection: Connection) -> int:

@@ -1,13 +1,13 @@
 """What belongs to accounts elsewhere: Modal, the Hugging Face Hub, Weights & Biases."""
 
+import asyncio
 from importlib.util import find_spec
 
 from lifecycle.compute.remote import require_reachable, translated
 from lifecycle.doctor.check import Check, State, bad, good, unused
-from lifecycle.doctor.later import begin
 from lifecycle.settings import LifecycleSettings
 from lifecycle.wandb_session import Standing
-from registry.errors import AutosortError
+from registry.errors import AutosortError, ComputeUnavailable
 from registry.settings import RegistrySettings
 
 MODAL_SECONDS = 5.0
@@ -22,12 +22,9 @@ def check_modal(settings: LifecycleSettings) -> Check:
     if not _has_modal_token():
         return Check("modal", state, "There is no token.", "Run `modal token new` to use Modal.")
     try:
-        begin(lambda: _find_app(settings.modal_app)).result(MODAL_SECONDS)
+        _find_app(settings.modal_app)
     except AutosortError as error:
         return Check("modal", state, error.fact, error.remedy or None)
-    except TimeoutError:
-        fact = f"Modal has not answered within {MODAL_SECONDS:.0f} s."
-        return Check("modal", state, fact, "Try again in a while; https://status.modal.com tells of outages.")
     used = "" if settings.compute == "modal" else "; AUTOSORT_COMPUTE is local, so nothing is sent there"
     return good("modal", f"The token is taken and the app {settings.modal_app!r} is deployed{used}.")
 
@@ -44,11 +41,26 @@ def _has_modal_token() -> bool:
 
 
 def _find_app(name: str) -> None:
+    """Find the app's function that trains.
+
+    Raises:
+        ComputeUnavailable: Modal does not answer, or not in time; its client, which would go on for long, is stopped.
+        AutosortError: it is not there, or cannot be asked for.
+    """
     import modal
+
+    async def find() -> None:
+        await asyncio.wait_for(modal.Function.from_name(name, "train").hydrate.aio(), MODAL_SECONDS)
 
     require_reachable()
     with translated(name):
-        modal.Function.from_name(name, "train").hydrate()
+        try:
+            asyncio.run(find())
+        except TimeoutError:
+            raise ComputeUnavailable(
+                f"Modal has not answered within {MODAL_SECONDS:.0f} s.",
+                "Try again in a while; https://status.modal.com tells of outages.",
+            ) from None
 
 
 def check_hub() -> Check:

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 
 from lifecycle.doctor import accounts, machine, postgres, serving
 from lifecycle.doctor.check import Check, NotLookedAt, State, bad, unused
@@ -39,8 +41,9 @@ class Surroundings:
 
 def examine() -> list[Check]:
     """All checks, in the order of `looks`, of this machine in its present environment."""
-    begun = {name: begin(look) for name, look in looks(_surroundings()).items()}
-    checks = [outcome(name, future, _limit(name)) for name, future in begun.items()]
+    with redirect_stdout(StringIO()):  # libraries lament there when they are broken, as modal does
+        begun = {name: begin(look) for name, look in looks(_surroundings()).items()}
+        checks = [outcome(name, future, _limit(name)) for name, future in begun.items()]
     return [_without_secrets(each, os.environ) for each in checks]
 
 

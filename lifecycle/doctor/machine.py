@@ -54,9 +54,9 @@ def _where(settings: LifecycleSettings) -> str:
 def judge_home(home: Path) -> Check:
     """Whether the home is, or can become, a folder that is written to."""
     there = nearest_existing(home)
-    if not there.is_dir():
+    if there.is_file():
         return bad("home", f"{there} is a file, where a folder should be.", "Set AUTOSORT_HOME to a folder.")
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         return bad("home", f"{there} cannot be written.", "Give this user the folder, or set AUTOSORT_HOME to another.")
     return good("home", f"{home}" if there == home else f"{home}, which the first command makes.")
 
@@ -172,9 +172,9 @@ def judge_cores(cores: int, quota: float | None, set_to: str, by_default: int) -
 
 
 def nearest_existing(path: Path) -> Path:
-    """The path, or the nearest of its parents that is there."""
+    """The path, or the nearest of its parents that is there and that this user can see."""
     path = path.absolute()
-    return next((each for each in (path, *path.parents) if each.exists()), path)
+    return next((each for each in (path, *path.parents) if os.path.exists(each)), path)  # noqa: PTH110 - Path's raises
 
 
 def _largest_model(folder: Path) -> int:
