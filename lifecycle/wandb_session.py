@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -64,6 +65,26 @@ class Identity:
     run_id: str
     name: str
     kind: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run would be opened.
+
+    Attributes:
+        version: of W&B; None where it is not installed.
+        has_key: whether there is one; whether it is right only their server knows.
+        modes: in which it is tried, the better one first; empty: W&B is switched off.
+    """
+
+    version: str | None
+    has_key: bool
+    modes: tuple[str, ...]
+
+
+def read_standing() -> Standing:
+    """How a run would be opened in this environment; W&B is not imported for that."""
+    return Standing(version("wandb") if _is_installed() else None, bool(_key()), tuple(_modes()))
 
 
 @contextmanager

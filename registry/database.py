@@ -3,7 +3,7 @@
 import getpass
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TypeVar
 
 import psycopg
@@ -161,16 +161,36 @@ class Database:
                 if not connection.closed:
                     connection.autocommit = False
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise _operational_error(self._url, error) from error
-        except psycopg.ProgrammingError as error:
-            raise _programming_error(self._url, error) from error
-        except psycopg.Error as error:
-            raise _broken_rule(error) from error
+    def _translated(self) -> AbstractContextManager[None]:
+        return _translated(self._url)
+
+
+@contextmanager
+def lone_connection(url: str) -> Iterator[Connection]:
+    """One connection outside any pool and transaction, to a database that may not be what it should be.
+
+    Raises:
+        BadInput: the URL cannot be used; no part of it is shown.
+        DatabaseUnavailable: Postgres cannot be reached, or went away.
+        DatabaseError: Postgres refused.
+    """
+    _check_url(url)
+    with _translated(url), _connect(url) as connection:
+        connection.prepare_threshold = None
+        connection.autocommit = True
+        yield connection
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise _operational_error(url, error) from error
+    except psycopg.ProgrammingError as error:
+        raise _programming_error(url, error) from error
+    except psycopg.Error as error:
+        raise _broken_rule(error) from error
 
 
 def describe(url: str) -> str:

@@ -30,7 +30,7 @@ def start_embedded_postgres(folder: Path) -> str:
     Raises:
         DatabaseUnavailable: it cannot be made or started; the message holds the end of its log.
     """
-    _check_path(folder)
+    check_path(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
@@ -49,7 +49,8 @@ def start_embedded_postgres(folder: Path) -> str:
         ) from error
 
 
-def _check_path(folder: Path) -> None:
+def check_path(folder: Path) -> None:
+    """Raise `DatabaseUnavailable` if the embedded Postgres cannot live in a folder because of its name."""
     if not set(str(folder)).isdisjoint(_UNQUOTABLE):
         raise DatabaseUnavailable(
             f"The embedded Postgres cannot live in {folder}: a space or a sign of the shell is in that path.",

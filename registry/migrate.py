@@ -55,18 +55,29 @@ def migrate(connection: psycopg.Connection[DictRow]) -> list[str]:
 
 def check(connection: psycopg.Connection[DictRow]) -> None:
     """Raise `SchemaOutdated` unless the schema is exactly this build's."""
+    if waiting := pending(connection):
+        wanted = waiting[-1].number
+        raise SchemaOutdated(
+            f"The database's schema is at migration {wanted - len(waiting)}, this build needs {wanted}.",
+            "Run `autosort migrate`.",
+        )
+
+
+def pending(connection: psycopg.Connection[DictRow]) -> list[Migration]:
+    """The migrations of this build that the database does not have yet, in order.
+
+    Raises:
+        SchemaOutdated: the schema is newer than this build.
+    """
     exists = connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL AS it").fetchone()
     present = _present(connection) if exists and exists["it"] else 0
-    wanted = known_migrations()[-1].number
-    if present < wanted:
+    known = known_migrations()
+    if present > known[-1].number:
         raise SchemaOutdated(
-            f"The database's schema is at migration {present}, this build needs {wanted}.", "Run `autosort migrate`."
-        )
-    if present > wanted:
-        raise SchemaOutdated(
-            f"The database's schema is at migration {present}, this build knows only {wanted}.",
+            f"The database's schema is at migration {present}, this build knows only {known[-1].number}.",
             "Upgrade the toolkit on this machine.",
         )
+    return [migration for migration in known if migration.number > present]
 
 
 def _present(connection: psycopg.Connection[DictRow]) -> int:

@@ -8,7 +8,7 @@ import typer
 
 from lifecycle.cli import (
     comparing,
-    doctoring,
+    examining,
     feeling,
     keeping,
     keys,
@@ -56,7 +56,6 @@ app.command()(keeping.unpin)
 app.command()(library.match)
 app.command()(searching.search)
 app.command()(library.status)
-app.command()(doctoring.doctor)
 app.command()(library.history)
 app.command()(service.serve)
 app.add_typer(keys.app, name="keys")
@@ -64,6 +63,7 @@ app.command()(service.openapi)
 app.command()(feeling.emotions)
 app.command("train-emotions")(feeling.train_emotions)
 app.command()(library.migrate)
+app.command()(examining.doctor)
 
 
 def run() -> None:

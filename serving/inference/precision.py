@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sentence_transformers.util import get_device_name
 
+from serving.inference.devices import offered_precision as offered_precision  # noqa: PLC0414 - others ask here
 from serving.inference.encoder import Encoder
 from serving.inference.waiting import Matrix
 
@@ -62,19 +62,6 @@ class PrecisionTrial:
 def chosen_device(wanted: str | None) -> str:
     """The kind of device that a model is loaded onto: the one wanted, or the best there is."""
     return (wanted or get_device_name()).partition(":")[0]
-
-
-def offered_precision(device: str) -> str:
-    """The fastest precision that a device computes in itself: "bf16", "fp16" or "fp32".
-
-    A CPU without AMX or AVX512-BF16 emulates bf16, many times slower than fp32.
-    """
-    if device == "mps":
-        return "fp16"
-    if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    features = torch.cpu.get_capabilities() if device == "cpu" else {}
-    return "bf16" if features.get("amx_bf16") or features.get("avx512_bf16") else "fp32"
 
 
 def settle_precision(load: Callable[[str], Encoder], device: str, wanted: str, texts: Sequence[str]) -> Encoder:

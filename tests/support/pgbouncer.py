@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode before a Postgres, as managed databases put one."""
+"""A real PgBouncer before a Postgres, as managed databases put one: in transaction mode unless another is asked for."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from tests.support.service import free_port
 
 
 @contextmanager
-def pooled(url: str) -> Iterator[str]:
+def pooled(url: str, mode: str = "transaction") -> Iterator[str]:
     """The URL of the same database through PgBouncer; it is ended with the context. Skips where it is not installed."""
     program = shutil.which("pgbouncer")
     if program is None:
@@ -28,7 +28,7 @@ def pooled(url: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:  # not one of pytest's own, which are root's alone
         Path(folder).chmod(0o755)
         configuration = Path(folder) / "pgbouncer.ini"
-        configuration.write_text(_configuration(socket, port))
+        configuration.write_text(_configuration(socket, port, mode))
         # Not as root, which it refuses: as whoever may use the socket.
         user = socket.stat().st_uid if os.geteuid() == 0 else None
         process = subprocess.Popen([program, str(configuration)], stderr=subprocess.PIPE, text=True, user=user)
@@ -41,7 +41,7 @@ def pooled(url: str) -> Iterator[str]:
             process.communicate(timeout=30)
 
 
-def _configuration(socket: Path, port: int) -> str:
+def _configuration(socket: Path, port: int, mode: str) -> str:
     return f"""
 [databases]
 * = host={socket} port=5432 user=postgres
@@ -51,7 +51,7 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
 max_client_conn = 200
 default_pool_size = 20
 ignore_startup_parameters = extra_float_digits
