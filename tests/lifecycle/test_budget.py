@@ -10,7 +10,7 @@ from lifecycle.budget import Waiver, reembedding_bill, training_bill
 from lifecycle.progress import Silent
 from lifecycle.workspace import Workspace
 from registry import spending
-from registry.errors import BadInput, NotFound, OverBudget, Refused
+from registry.errors import BadInput, NotFound, OverBudget
 from registry.spending import Expense
 from training.configuration import profile
 
@@ -187,14 +187,19 @@ def test_a_version_that_does_not_exist(trained: Workspace) -> None:
         pytest.fail("this work was not to be done")
 
 
-def test_modal_is_asked_for_its_price_and_refused_as_long_as_nothing_runs_there(
+def test_on_modal_containers_are_paid_for_by_function_and_time_here_is_not(
     trained: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTOSORT_COMPUTE", "modal")
-    with pytest.raises(Refused, match="AUTOSORT_COMPUTE is modal") as refused, _training(trained):
-        pytest.fail("this work was not to be done")
-    assert not isinstance(refused.value, OverBudget)
+    with _training(trained):  # nothing ran there
+        pass
+    with training_bill(trained, BUNDLED, Told(), NO_WAIVER, reembed=True) as bill:
+        bill.spent_far_away_by({"train": 100.0, "embed": 20.0})
+    paid, free = expenses(trained)
+    assert (free.seconds, free.dollars) == (0, 0)
+    assert free.estimate > 0
+    assert paid.details["gpu_seconds"] == {"train": 100.0, "embed": 20.0}
+    assert paid.dollars == pytest.approx(120 * (0.000306 + 4 * 0.0000131 + 16 * 0.00000222))
     monkeypatch.setenv("AUTOSORT_BUDGET", "0.01")
     with pytest.raises(OverBudget), _training(trained):
         pytest.fail("this work was not to be done")
-    assert expenses(trained) == []
