@@ -104,7 +104,7 @@ def train(shelf: Shelf, request: TrainingRequest, keep: Callable[[], None]) -> T
     outcome = _outcome(shelf, request, job, _fine_tuned(job, notes), notes)
     shutil.rmtree(job.folder)
     written.write_text(outcome.model_dump_json())
-    keep()
+    notes.keep()
     return outcome
 
 

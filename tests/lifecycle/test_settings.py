@@ -25,7 +25,7 @@ def test_the_environment_decides_and_empty_variables_count_as_unset(monkeypatch:
     [
         (name, value)
         for name in LifecycleSettings.model_fields
-        if name not in {"compute", "base_folder", "emotions_folder", "webhooks"}  # texts
+        if name not in {"compute", "base_folder", "emotions_folder", "modal_app", "webhooks"}  # texts
         for value in ("-1", "inf", "nan", "ten")
     ]
     + [("compute", "cloud")],

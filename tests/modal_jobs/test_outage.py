@@ -92,7 +92,7 @@ def test_a_training_that_modal_left_and_then_took_a_container_from_ends_as_one_v
 
 
 def require_one_version(plane: ControlPlane, autosort: CommandLine) -> None:
-    """One version, its model the same bytes in both places, trained to its last step in three attempts."""
+    """One version, its model the same bytes in both places, trained to its last step in several attempts."""
     status = autosort.run("status").document
     assert [each["version"] for each in status["versions"]] == ["v1", "v2"]
     assert status["remote_work"] == []
@@ -102,7 +102,7 @@ def require_one_version(plane: ControlPlane, autosort: CommandLine) -> None:
     (run,) = (each for each in (Path(volume["dir"]) / "runs").iterdir())
     standing = json.loads((run / "standing.json").read_text())
     assert standing["step"] == standing["steps"] > 0
-    assert len(standing["seconds"]) == 3
+    assert len(standing["seconds"]) >= 2, "one that found its outcome done adds nothing"
     assert not (run / "training").exists(), "what only the training needed is gone"
     expenses = autosort.run("cost").document["month"]["expenses"]
     (paid,) = [each for each in expenses if each["dollars"]]
