@@ -36,8 +36,7 @@ from registry.vectors.records import Member, StoredProfile
 from registry.versions import EmbedderSpec, MatchSpec
 from serving.inference.encoder import Encoder
 from serving.matching.index import PlaylistIndex
-from serving.matching.scoring import combined, match_songs, scaled_signals
-from serving.matching.signals.asked import AskedSongs
+from serving.matching.scoring import combined, scaled_signals
 from serving.matching.signals.names import TIERS
 from training.baselines import Baselines
 from training.dataset import PairDataset, build_dataset
@@ -134,7 +133,7 @@ def beside_the_baseline(seeds: Sequence[Seed]) -> None:
 
 
 def scored(regime: Regime, spec: MatchSpec) -> Scores:
-    return match_songs(regime.vectors, regime.songs, regime.index, spec).score
+    return regime.scores(spec)
 
 
 def standard(scores: Scores) -> Scores:
@@ -157,10 +156,7 @@ def homes(regime: Regime) -> list[str]:
 def ablation(seeds: Sequence[Seed]) -> None:
     """Each signal alone, and all without it; then the same of the tiers. The weights are not learned anew."""
     print("\nsignal            alone: Top-1, Top-5    without it: Top-1, Top-5, MRR")
-    scaled = [
-        scaled_signals(AskedSongs(each.songs.songs, each.songs.vectors), each.songs.index, each.fusion.matching)
-        for each in seeds
-    ]
+    scaled = [scaled_signals(each.songs.asked, each.songs.index, each.fusion.matching) for each in seeds]
     names = [name for name in scaled[0] if not np.isnan(scaled[0][name]).all()]
     for title, signals in (("everything", ()), *((name, (name,)) for name in names), *TIERS.items()):
         if not signals and title != "everything":

@@ -1,12 +1,15 @@
 """The scales of a new version's signals, measured on the pairs that its model may look at."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
 from lifecycle.dataset_vectors import EncodedDataset, training_profiles
-from registry.versions import MatchSpec
-from serving.matching.calibration import calibrate, measure_features, measure_sounds, uncalibrated
+from registry.versions import EmotionScale, MatchSpec
+from serving.matching.calibration import calibrate, measure_emotions, measure_features, measure_sounds, uncalibrated
 from serving.matching.index import PlaylistIndex
+from serving.matching.signals.asked import Matrix
+from serving.matching.signals.names import PAYING_SIGNALS
 from training.dataset import PairDataset, relevance
 from training.splits import Split
 
@@ -27,16 +30,25 @@ def training_sample(dataset: PairDataset) -> PairDataset:
     )
 
 
-def calibrated_matching(sample: PairDataset, vectors: EncodedDataset) -> MatchSpec:
+def calibrated_matching(
+    sample: PairDataset, vectors: EncodedDataset, signals: Sequence[str] = PAYING_SIGNALS
+) -> MatchSpec:
     """The heuristic weights, with scales measured on a sample of training pairs and a model's vectors of it."""
     songs = [sample.songs[each] for each in sample.songs]
     profiles = training_profiles(sample, vectors, list(sample.playlists))
     sounds = measure_sounds(songs, ([member.song for member in each.members] for each in profiles))
-    spec = uncalibrated(measure_features(songs), sounds, template=sample.template)
+    asked = vectors.asked(songs)
+    emotions = emotion_scales(vectors, asked.emotions)
+    spec = uncalibrated(measure_features(songs), sounds, emotions, signals=signals, template=sample.template)
     index = PlaylistIndex.build(profiles, spec, vectors.dimensions)
     holding = [(pair.song_id, pair.playlist_id) for pair in sample.pairs]
     belongs = relevance(holding, list(sample.songs), list(sample.playlists))
-    return calibrate(vectors.of_songs(list(sample.songs)), songs, index, belongs, spec)
+    return calibrate(asked.vectors, songs, index, belongs, spec, asked.emotions)
+
+
+def emotion_scales(vectors: EncodedDataset, scores: Matrix | None) -> tuple[EmotionScale, ...]:
+    """The scales of emotions over songs with these scores; none if nobody matches by them."""
+    return () if vectors.emotions is None or scores is None else measure_emotions(vectors.emotions.labels, scores)
 
 
 def _sample(ids: set[str], size: int) -> set[str]:

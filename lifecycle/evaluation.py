@@ -8,14 +8,14 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lifecycle.dataset_vectors import EncodedDataset, encode_dataset, training_profiles
+from lifecycle.dataset_vectors import EncodedDataset, encode_dataset, tell_emotions, training_profiles
 from lifecycle.homeless import homeless_report
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
 from lifecycle.progress import Progress
@@ -23,9 +23,9 @@ from lifecycle.workspace import Workspace
 from registry import versions
 from registry.errors import NotFound
 from registry.records import Song
-from registry.versions import MatchSpec, ModelVersion
+from registry.versions import EmotionsSpec, MatchSpec, ModelVersion
 from serving.matching.index import PlaylistIndex
-from serving.matching.scoring import combined, match_songs, scaled_signals
+from serving.matching.scoring import combined, scaled_signals
 from serving.matching.signals.asked import AskedSongs
 from training.audit import audit
 from training.baselines import Baselines
@@ -51,10 +51,21 @@ class Regime:
     """Songs to be matched, the playlists they are ranked among, and which of those hold them."""
 
     name: str
-    songs: Sequence[Song]
-    vectors: Matrix
+    asked: AskedSongs
     index: PlaylistIndex
     relevant: Relevance
+
+    @property
+    def songs(self) -> Sequence[Song]:
+        return self.asked.songs
+
+    @property
+    def vectors(self) -> Matrix:
+        return self.asked.vectors
+
+    def scores(self, spec: MatchSpec) -> Scores:
+        """By full matching, shape (songs, playlists)."""
+        return combined(scaled_signals(self.asked, self.index, spec), self.songs, self.index, spec).score
 
 
 def evaluate_version(
@@ -88,6 +99,7 @@ def evaluate_version(
     vectors = vectors or encode_dataset(
         encoder, pairs, progress, label=f"Encoding the test for {name}", template=template
     )
+    vectors = with_emotions(workspace, version.spec.matched_emotions, pairs, vectors, progress)
     regimes = dataset_regimes(version.spec.matching, pairs, vectors)
     report = build_report(name, version.spec.matching, regimes)
     for regime, figures in baseline_figures(workspace.datasets, pairs, progress).items():
@@ -98,6 +110,15 @@ def evaluate_version(
     with workspace.database.transaction() as connection:
         versions.save_evaluation(connection, name, fingerprint, report, outcomes.as_json())
     return report
+
+
+def with_emotions(
+    workspace: Workspace, model: EmotionsSpec | None, dataset: PairDataset, vectors: EncodedDataset, progress: Progress
+) -> EncodedDataset:
+    """A dataset's vectors with the songs' emotions beside them, for a version that matches by such a model."""
+    if model is None or vectors.emotions is not None:
+        return vectors
+    return replace(vectors, emotions=tell_emotions(workspace.load_emotions(model), dataset.songs.values(), progress))
 
 
 def dataset_regimes(
@@ -116,7 +137,7 @@ def outcomes_of(spec: MatchSpec, regimes: Sequence[Regime]) -> Outcomes:
                 [song.song_id for song in each.songs],
                 _groups(each),
                 _genres(each),
-                query_metrics(match_songs(each.vectors, each.songs, each.index, spec).score, each.relevant),
+                query_metrics(each.scores(spec), each.relevant),
             )
             for each in regimes
         }
@@ -176,7 +197,7 @@ def confusions(spec: MatchSpec, regimes: Sequence[Regime]) -> list[dict[str, Any
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for each in regimes:
         names = [playlist.name for playlist in each.index.playlists]
-        first = match_songs(each.vectors, each.songs, each.index, spec).score.argmax(axis=1)
+        first = each.scores(spec).argmax(axis=1)
         right = each.relevant.argmax(axis=1)
         for row, song in enumerate(each.songs):
             if not each.relevant[row, first[row]]:
@@ -233,10 +254,9 @@ def dataset_of(version: ModelVersion, known: Sequence[ModelVersion]) -> str:
 
 def _dataset_regime(split: Split, spec: MatchSpec, dataset: PairDataset, vectors: EncodedDataset) -> Regime:
     queries, playlists = cluster_queries(dataset, split), _candidates(split, dataset)
-    songs = [query.song_id for query in queries]
+    asked = vectors.asked([dataset.songs[query.song_id] for query in queries])
     index = PlaylistIndex.build(training_profiles(dataset, vectors, playlists), spec, vectors.dimensions)
-    relevant = _relevance(queries, playlists)
-    return Regime(split.value, [dataset.songs[each] for each in songs], vectors.of_songs(songs), index, relevant)
+    return Regime(split.value, asked, index, _relevance(queries, playlists))
 
 
 def _candidates(split: Split, dataset: PairDataset) -> list[str]:
@@ -254,7 +274,7 @@ def _relevance(queries: Sequence[Query], playlist_ids: Sequence[str]) -> Relevan
 
 def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, dict[str, float]]]:
     """What each signal is worth by itself, and what is left without it, of those that the regime has at all."""
-    scaled = scaled_signals(AskedSongs(regime.songs, regime.vectors), regime.index, spec)
+    scaled = scaled_signals(regime.asked, regime.index, spec)
     there = {name: each for name, each in scaled.items() if not np.isnan(each).all()}
 
     def without(signal: str) -> Scores:

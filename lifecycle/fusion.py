@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.calibration import calibrated_matching, training_sample
+from lifecycle.calibration import calibrated_matching, emotion_scales, training_sample
 from lifecycle.dataset_vectors import EncodedDataset, training_profiles
 from lifecycle.evaluation import Regime, dataset_regimes
 from lifecycle.homeless import home_and_away
@@ -21,9 +21,9 @@ from registry.versions import Belonging, LearnedWeights, MatchSpec
 from serving.matching.calibration import calibrate, measure_features, measure_sounds, uncalibrated
 from serving.matching.index import PlaylistIndex
 from serving.matching.playlist_types import DEFAULT_TYPE
-from serving.matching.scoring import MEANING_PARTS, SOUND, combined, scaled_signals
+from serving.matching.scoring import MEANING_PARTS, SOUND, scaled_signals
 from serving.matching.signals.asked import AskedSongs, Matrix
-from serving.matching.signals.names import SIGNALS
+from serving.matching.signals.names import PAYING_SIGNALS, SIGNALS
 from training.belonging import learn_rule, threshold_that_keeps
 from training.dataset import PairDataset, relevance
 from training.fusion import Choices, fit_weights
@@ -68,14 +68,14 @@ def chosen_signals(named: Sequence[str]) -> tuple[str, ...]:
         raise BadInput(f"signals: {', '.join(wrong)[:80]} is unknown or named twice.", f"Known: {', '.join(SIGNALS)}.")
     if named and "text" not in named:
         raise BadInput("signals: text is not among them.", "Add it: a playlist without songs is known by nothing else.")
-    return tuple(name for name in SIGNALS if not named or name in named)
+    return tuple(name for name in SIGNALS if name in (named or PAYING_SIGNALS))
 
 
-def fuse(dataset: PairDataset, vectors: EncodedDataset, signals: Sequence[str] = SIGNALS) -> Fusion:
+def fuse(dataset: PairDataset, vectors: EncodedDataset, signals: Sequence[str] = PAYING_SIGNALS) -> Fusion:
     """Scales and weights of a version, from its model's vectors of the dataset it was trained on.
 
     Args:
-        signals: those that it may match by.
+        signals: those that it may match by; with emotions among them, the vectors must carry the songs'.
     """
     lesson = _Lesson.of(dataset, vectors, signals)
     regimes = dataset_regimes(lesson.spec, dataset, vectors, DEVELOPMENT_REGIMES)
@@ -103,7 +103,7 @@ def fuse(dataset: PairDataset, vectors: EncodedDataset, signals: Sequence[str] =
 def _belonging(spec: MatchSpec, lesson: "_Lesson", regimes: Sequence[Regime]) -> Belonging | None:
     """When no playlist fits, learned from the weighing songs and those of the development split."""
     index = PlaylistIndex.build(lesson.profiles, spec, lesson.dimensions)
-    weighed = Regime("weighing", lesson.asked.songs, lesson.asked.vectors, index, lesson.relevant)
+    weighed = Regime("weighing", lesson.asked, index, lesson.relevant)
     development = [each for each in regimes if each.name == Split.DEVELOPMENT.value]
     found = [home_and_away(spec, each) for each in (weighed, *development)]
     at_home, away = (
@@ -140,19 +140,18 @@ class _Lesson:
         others = sorted({pair.playlist_id for pair in dataset.select(Split.TRAIN)} - needed, key=_order)
         playlists = sorted([*needed, *others[: max(0, _PLAYLISTS - len(needed))]])
         profiles = training_profiles(dataset, vectors, playlists, without=dataset.weighing)
-        asked = AskedSongs(
-            [dataset.songs[each.song_id] for each in queries], vectors.of_songs([each.song_id for each in queries])
-        )
+        asked = vectors.asked([dataset.songs[each.song_id] for each in queries])
         holding = [(query.song_id, each) for query in queries for each in query.playlist_ids]
         relevant = relevance(holding, [each.song_id for each in queries], playlists)
         songs = [dataset.songs[each] for each in sorted({pair.song_id for pair in dataset.select(Split.TRAIN)})]
         sounds = measure_sounds(songs, ([member.song for member in each.members] for each in profiles))
-        spec = uncalibrated(measure_features(songs), sounds, signals=signals, template=dataset.template)
+        emotions = emotion_scales(vectors, vectors.asked(songs).emotions)
+        spec = uncalibrated(measure_features(songs), sounds, emotions, signals=signals, template=dataset.template)
         if queries:
             index = PlaylistIndex.build(profiles, spec, vectors.dimensions)
-            spec = calibrate(asked.vectors, asked.songs, index, relevant, spec)
+            spec = calibrate(asked.vectors, asked.songs, index, relevant, spec, asked.emotions)
         else:  # in a small library chance may leave none: its scales are those of training songs then
-            known = calibrated_matching(training_sample(dataset), vectors).signals
+            known = calibrated_matching(training_sample(dataset), vectors, signals).signals
             spec = spec.model_copy(update={"signals": {name: known[name] for name in signals}})
         return cls(spec, queries, asked, profiles, relevant, vectors.dimensions)
 
@@ -197,15 +196,8 @@ def _heuristics(spec: MatchSpec, names: Sequence[str]) -> list[float]:
 
 def _development_mrr(spec: MatchSpec, regimes: Sequence[Regime]) -> float:
     """The mean over the regimes, each counting the same."""
-    found: Mapping[str, float] = {
-        each.name: evaluate_ranking(_scores(spec, each), each.relevant).mrr for each in regimes
-    }
+    found: Mapping[str, float] = {each.name: evaluate_ranking(each.scores(spec), each.relevant).mrr for each in regimes}
     return float(np.mean(list(found.values()))) if found else 0.0
-
-
-def _scores(spec: MatchSpec, regime: Regime) -> Matrix:
-    scaled = scaled_signals(AskedSongs(regime.songs, regime.vectors), regime.index, spec)
-    return combined(scaled, regime.songs, regime.index, spec).score
 
 
 def _drawn(queries: Sequence[Query], size: int) -> list[Query]:

@@ -7,7 +7,6 @@ import numpy as np
 from registry.versions import MatchSpec
 from serving.matching.belonging import chance_of_belonging, evidence
 from serving.matching.scoring import combined, scaled_signals
-from serving.matching.signals.asked import AskedSongs
 from training.belonging import Evidence, share_recognised, threshold_that_keeps
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def home_and_away(spec: MatchSpec, regime: "Regime") -> tuple[Evidence, Evidence
 
     Songs that every playlist holds are passed over.
     """
-    scaled = scaled_signals(AskedSongs(regime.songs, regime.vectors), regime.index, spec)
+    scaled = scaled_signals(regime.asked, regime.index, spec)
     score = combined(scaled, regime.songs, regime.index, spec).score
     left = ~regime.relevant.all(axis=1)
     right = regime.relevant[np.arange(len(score)), score.argmax(axis=1)] if score.size else np.zeros(0, np.bool_)

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lifecycle.dataset_vectors import encode_texts
+from lifecycle.dataset_vectors import EncodedDataset, SongEmotions, encode_texts, tell_emotions
 from lifecycle.evaluation import Regime, Report, build_report
 from lifecycle.progress import Progress
 from lifecycle.workspace import Workspace
@@ -41,7 +39,9 @@ def evaluate_file(workspace: Workspace, name: str, path: Path, progress: Progres
         profiles = VectorSet(version).profiles(connection) if _has_vectors(connection, version) else []
     library = _read_labelled(path)
     encoder = workspace.load_encoder(version.spec.embedder)
-    regimes = _file_regimes(version, library, profiles, encoder, progress)
+    felt = version.spec.matched_emotions
+    emotions = tell_emotions(workspace.load_emotions(felt), library.songs.values(), progress) if felt else None
+    regimes = _file_regimes(version, library, profiles, encoder, emotions, progress)
     return build_report(name, version.spec.matching, regimes)
 
 
@@ -72,6 +72,7 @@ def _file_regimes(
     library: _Labelled,
     profiles: Sequence[StoredProfile],
     encoder: "Encoder",
+    emotions: SongEmotions | None,
     progress: Progress,
 ) -> list[Regime]:
     template, spec = version.spec.text_template, version.spec.matching
@@ -79,6 +80,7 @@ def _file_regimes(
     with progress.task(f"Encoding the songs for {version.version}", len(songs)) as advance:
         texts = [render_song(library.songs[each], template) for each in songs]
         vectors = dict(zip(songs, encode_texts(encoder.songs, texts, advance), strict=True))
+    encoded = EncodedDataset(vectors, {}, version.spec.embedder.dimensions, emotions)
     known = {each.playlist.playlist_id for each in profiles}
     unseen = [library.playlists[each] for each in sorted(library.playlists) if each not in known]
     embeddings = encoder.playlists([render_playlist(each, template) for each in unseen])
@@ -91,8 +93,8 @@ def _file_regimes(
         held = sorted({song for song, _ in among} & vectors.keys())
         if held:
             relevant = relevance(among, held, ids)
-            queries = np.array([vectors[each] for each in held], np.float32)
-            regimes.append(Regime(split.value, [library.songs[each] for each in held], queries, index, relevant))
+            asked = encoded.asked([library.songs[each] for each in held])
+            regimes.append(Regime(split.value, asked, index, relevant))
     return regimes
 
 

@@ -96,4 +96,7 @@ def answering_of(workspace: Workspace, connection: Connection, version: ModelVer
         NotFound: the version has no whole set of vectors.
     """
     encoder = cache(lambda: workspace.load_encoder(version.spec.embedder))
-    return Answering.load(connection, version, generation, encoder, tiers=read_settings().tiers)
+    felt = version.spec.matched_emotions
+    emotions = cache(lambda: workspace.load_emotions(felt)) if felt else None
+    tiers = read_settings().tiers
+    return Answering.load(connection, version, generation, encoder, emotions=emotions, tiers=tiers)

@@ -12,7 +12,6 @@ from lifecycle.evaluation import Regime
 from registry.texts import render_playlist, render_song
 from registry.versions import MatchSpec, RerankerSpec
 from serving.matching.reranking import RERANKED
-from serving.matching.scoring import match_songs
 from training.metrics import Relevance, Scores, evaluate_ranking, query_metrics
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -44,7 +43,7 @@ def try_reranker(
     from serving.inference.reranker import Reranker  # takes seconds
 
     reranker = Reranker.open(folder, spec, device=device)
-    score = match_songs(regime.vectors, regime.songs, regime.index, matching).score[:_SONGS]
+    score = regime.scores(matching)[:_SONGS]
     relevant = regime.relevant[: len(score)]
     first = np.argsort(-score, axis=1, kind="stable")[:, :RERANKED]
     told = [render_playlist(each, template) for each in regime.index.playlists]

@@ -3,6 +3,7 @@
 from lifecycle.workspace import Workspace
 from registry import parallel_runs, pins, pointer, servers, versions
 from registry.database import Connection, actor
+from registry.emotion_scores import EmotionScores
 from registry.errors import ArtifactError, PointerMoved, Refused
 from registry.pointer import Pointer
 from registry.stages import GIVEN_UP, Stage
@@ -33,6 +34,7 @@ def retire(workspace: Workspace, name: str, *, reason: str | None = None) -> Sta
         with workspace.database.transaction() as connection:
             stage = _give_up(connection, name, seen, reason)
     removal.drop(workspace.database, VectorSet(version))
+    _remove_emotions(workspace, version)
     _remove_artifacts(workspace, version)
     return stage
 
@@ -145,6 +147,17 @@ def _refuse_if_used(connection: Connection, name: str) -> None:
 def _listed(names: list[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
+
+
+def _remove_emotions(workspace: Workspace, version: ModelVersion) -> None:
+    """Songs' emotions go with the last version that is matched by these."""
+    scores = EmotionScores.of(version.spec)
+    if scores is None:
+        return
+    with workspace.database.transaction() as connection:
+        others = [each for each in versions.list_all(connection) if each.stage not in GIVEN_UP]
+        if scores.model not in [each.spec.matched_emotions for each in others]:
+            scores.delete_all(connection)
 
 
 def _remove_artifacts(workspace: Workspace, version: ModelVersion) -> None:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from lifecycle.base_version import ensure_base_version
 from lifecycle.dataset_vectors import EncodedDataset, encode_dataset
 from lifecycle.emotion_models import store_emotions
-from lifecycle.evaluation import Report, dataset_regimes, evaluate_version
+from lifecycle.evaluation import Report, dataset_regimes, evaluate_version, with_emotions
 from lifecycle.fusion import chosen_signals, fuse
 from lifecycle.gate.policy import GatePolicy, read_policy
 from lifecycle.progress import Progress
@@ -33,7 +33,7 @@ from registry.database import actor
 from registry.errors import AlreadyRunning, Refused
 from registry.remote_work import RemoteState
 from registry.stages import GIVEN_UP
-from registry.versions import MatchSpec, ModelSpec, ModelVersion, RerankerSpec, TrainingSpec
+from registry.versions import EMOTION, MatchSpec, ModelSpec, ModelVersion, RerankerSpec, TrainingSpec
 from training.configuration import RERANKER_MAX_LENGTH, TrainingConfiguration
 from training.dataset import PairDataset, build_dataset
 from training.examples import Prompts
@@ -232,7 +232,10 @@ def _register(
     if vectors is None:
         encoder = workspace.load_encoder(embedder)
         vectors = encode_dataset(encoder, job.dataset, progress, label="Encoding the dataset for the new version")
-    fusion = fuse(job.dataset, vectors, chosen_signals(job.configuration.signals))
+    signals = chosen_signals(job.configuration.signals)
+    emotions = base.spec.emotions or store_emotions(embedder.base_model, workspace.artifacts, read_settings())
+    vectors = with_emotions(workspace, emotions if EMOTION in signals else None, job.dataset, vectors, progress)
+    fusion = fuse(job.dataset, vectors, signals)
     reranker, reranked = _reranker(workspace, base, job, trained, fusion.matching, vectors)
     training = TrainingSpec(
         parent=base.version,
@@ -249,7 +252,7 @@ def _register(
         matching=fusion.matching,
         training=training,
         reranker=reranker,
-        emotions=base.spec.emotions or store_emotions(embedder.base_model, workspace.artifacts, read_settings()),
+        emotions=emotions,
     )
     with workspace.database.transaction() as connection:
         version = versions.register(connection, spec, recipe=recipe, actor=actor())

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
 from registry.settings import RegistrySettings
-from registry.versions import EmbedderSpec
+from registry.versions import EmbedderSpec, EmotionsSpec
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
+    from serving.inference.emotions import EmotionModel
     from serving.inference.encoder import Encoder
 
 
@@ -39,6 +40,13 @@ class Workspace:
         from serving.inference.encoder import Encoder
 
         return Encoder.load(self.artifacts, spec, device=self.device, precision=precision)
+
+    def load_emotions(self, spec: EmotionsSpec) -> "EmotionModel":
+        """The emotion model of a version, its artifact verified."""
+        from serving.inference.emotions import EmotionModel
+        from serving.inference.precision import chosen_device
+
+        return EmotionModel.load(self.artifacts, spec, device=chosen_device(self.device))
 
 
 @contextmanager

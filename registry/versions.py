@@ -17,6 +17,9 @@ Version = NewType("Version", str)
 
 _SQL = load_queries("versions")
 
+EMOTION = "emotion"
+"""The signal for which matching asks the version's emotion model."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +79,18 @@ class SoundScale(_Part):
     within: float
 
 
+class EmotionScale(_Part):
+    """How the log-odds of one emotion are distributed over songs.
+
+    Attributes:
+        label: as the emotion model calls it.
+    """
+
+    label: str
+    mean: float
+    spread: float
+
+
 class LearnedWeights(_Part):
     """How much each signal counts, in logits to a standard deviation of it, as learned from songs of known playlists.
 
@@ -114,6 +129,7 @@ class MatchSpec(_Part):
         signals: those it matches by, with the scale of each over pairs that do not belong together.
         features: scale of each audio feature over the catalogue the version was made on.
         sounds: how they are distributed; empty: a playlist's sound is the mean of its songs', without a spread.
+        emotions: the scale of each emotion, in the order of the emotion model's scores; empty: it matches by none.
         text_template: of the texts that are compared word by word.
         learned: what takes the place of the heuristics.
         belonging: when no playlist fits; None: it cannot be told.
@@ -123,6 +139,7 @@ class MatchSpec(_Part):
     signals: dict[str, Scale]
     features: dict[str, Scale]
     sounds: dict[str, SoundScale] = {}
+    emotions: tuple[EmotionScale, ...] = ()
     text_template: int = 2
     learned: LearnedWeights | None = None
     belonging: Belonging | None = None
@@ -211,6 +228,11 @@ class ModelSpec(_Part):
         """Digests of all models of the version, each once."""
         parts = (self.embedder, self.reranker, self.emotions)
         return tuple(dict.fromkeys(part.artifact for part in parts if part is not None))
+
+    @property
+    def matched_emotions(self) -> EmotionsSpec | None:
+        """The emotion model that matching asks; None if the version matches by no emotions."""
+        return self.emotions if EMOTION in self.matching.signals else None
 
     @property
     def matryoshka(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from registry.database import Database
 from registry.settings import RegistrySettings
 from registry.versions import EmbedderSpec, ModelVersion
 from serving.access.keyring import Keyring
-from serving.inference.emotions import EmotionModel, ServedEmotions
+from serving.inference.emotions import EmotionModel, EmotionReader, ServedEmotions
 from serving.inference.encoder import Encoder
 from serving.inference.lazily import Lazily
 from serving.inference.loading import load_encoder, load_reranker
@@ -73,6 +73,7 @@ class Service:
             on_change=self.heartbeat.changed,
             can_hold=lambda version: _has_room(artifacts, version),
             reranker_of=self._reranker_of,
+            emotions_of=self._emotions_of,
             tiers=settings.tiers,
         )
         self.emotions = HeldEmotions(
@@ -149,10 +150,18 @@ class Service:
         reranker.begin()
         return reranker
 
+    def _emotions_of(self, version: ModelVersion) -> Callable[[], EmotionReader] | None:
+        """The emotion model of a version that matches by emotions, which begins to be loaded now."""
+        if version.spec.matched_emotions is None:
+            return None
+        emotions = self.emotions.of(version)
+        emotions.begin()
+        return emotions.wait
+
 
 def _has_room(artifacts: ArtifactStore, version: ModelVersion) -> bool:
-    reranker = version.spec.reranker
-    held = [version.spec.embedder.artifact, *([reranker.artifact] if reranker else [])]
+    parts = (version.spec.embedder, version.spec.reranker, version.spec.matched_emotions)
+    held = [part.artifact for part in parts if part is not None]
     needed = sum(map(artifacts.size, held)) * _MEMORY_FOR_EACH_BYTE
     return bool(psutil.virtual_memory().available - needed > _MEMORY_LEFT)
 

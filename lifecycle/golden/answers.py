@@ -20,6 +20,7 @@ from registry.texts import render_song
 from registry.versions import MatchSpec
 from serving.matching.index import PlaylistIndex
 from serving.matching.scoring import match_songs
+from serving.matching.signals.asked import AskedSongs
 from training.clusters import cluster_songs
 
 Remaining = Mapping[str, Mapping[str, Sequence[Song]]]
@@ -59,15 +60,20 @@ def rank_playlists(
     if not songs or not columns:
         return {}
     vectors = np.array([known.vectors[song.song_id] for song in songs], np.float32)
+    queries = AskedSongs(
+        songs, vectors, known.emotions.of_songs([song.song_id for song in songs]) if known.emotions else None
+    )
+    felt = known.emotions.scores if known.emotions else None
     index = PlaylistIndex.build(known.profiles, spec, vectors.shape[1])
-    scores = match_songs(vectors, songs, index, spec).score
+    scores = match_songs(vectors, songs, index, spec, queries.emotions).score
     for row, song in enumerate(songs):
         profiles = list(known.profiles)
         for each, rest in remaining[song.song_id].items():
             if each in columns:
-                profiles[columns[each]] = profile_of(profiles[columns[each]], rest, known.vectors)
+                profiles[columns[each]] = profile_of(profiles[columns[each]], rest, known.vectors, felt)
         without = PlaylistIndex.build(profiles, spec, vectors.shape[1], index)
-        scores[row] = match_songs(vectors[row : row + 1], [song], without, spec).score[0]
+        alone = queries.only(row)
+        scores[row] = match_songs(alone.vectors, alone.songs, without, spec, alone.emotions).score[0]
     # Equal scores rank as `autosort match` lists them.
     places = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
     asked = {each: columns[each] for each in playlist_ids if each in columns}

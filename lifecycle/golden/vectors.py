@@ -2,17 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from lifecycle.dataset_vectors import encode_texts, profile_of
+from lifecycle.dataset_vectors import SongEmotions, encode_texts, profile_of, tell_emotions
 from lifecycle.progress import Progress
 from lifecycle.workspace import Workspace
 from registry import catalogue
 from registry.database import Connection
+from registry.emotion_scores import EmotionScores
 from registry.records import CatalogueSnapshot, Song
 from registry.texts import render_playlist, render_song
 from registry.vectors.records import StoredProfile
@@ -32,12 +33,13 @@ _SHORTEST = 0.5
 class Known:
     """Playlists as a version knows them, ordered by id, and unit vectors of songs, by id.
 
-    `aside` tells of songs that have no vector why that is.
+    `aside` tells of songs that have no vector why that is. `emotions` are the songs', if the version matches by them.
     """
 
     profiles: Sequence[StoredProfile]
     vectors: Mapping[str, Matrix]
     aside: Mapping[str, str]
+    emotions: SongEmotions | None = None
 
 
 def known_to(
@@ -55,12 +57,14 @@ def known_to(
     with workspace.database.transaction() as connection:
         read = _on_record(connection, version, ids) or catalogue.snapshot(connection)
     if isinstance(read, CatalogueSnapshot):
-        return _encoded(version, workspace.load_encoder(version.spec.embedder), read, songs, progress)
+        return _encoded(workspace, version, read, songs, progress)
+    read = replace(read, emotions=_with_emotions(workspace, version, read.emotions, songs, progress))
     missing = [song for song in songs if song.song_id not in read.vectors and song.song_id not in read.aside]
     if not missing:
         return read
     fresh = _encode_songs(version, workspace.load_encoder(version.spec.embedder), missing, progress)
-    return Known(read.profiles, {**read.vectors, **fresh}, {**read.aside, **_without(missing, fresh)})
+    known, aside = {**read.vectors, **fresh}, {**read.aside, **_without(missing, fresh)}
+    return replace(read, vectors=known, aside=aside)
 
 
 def _on_record(connection: Connection, version: ModelVersion, song_ids: Collection[str]) -> Known | None:
@@ -71,29 +75,54 @@ def _on_record(connection: Connection, version: ModelVersion, song_ids: Collecti
         return None
     ids = sorted(song_ids)
     aside = {song_id: f"set aside: {reason}" for song_id, reason in vectors.quarantined(connection, ids).items()}
-    return Known(vectors.profiles(connection), vectors.song_vectors(connection, ids), aside)
+    scores = EmotionScores.of(version.spec)
+    emotions = SongEmotions(scores.model.labels, scores.read(connection, ids)) if scores else None
+    return Known(vectors.profiles(connection), vectors.song_vectors(connection, ids), aside, emotions)
+
+
+def _with_emotions(
+    workspace: Workspace,
+    version: ModelVersion,
+    known: SongEmotions | None,
+    songs: Collection[Song],
+    progress: Progress,
+) -> SongEmotions | None:
+    """What is known of songs' emotions, and now of these songs too; None if the version does not match by them."""
+    model, scores = version.spec.matched_emotions, known.scores if known else {}
+    if model is None:
+        return None
+    if missing := [song for song in songs if song.song_id not in scores]:
+        scores = {**scores, **tell_emotions(workspace.load_emotions(model), missing, progress).scores}
+    return SongEmotions(model.labels, scores)
 
 
 def _encoded(
-    version: ModelVersion, encoder: "Encoder", snapshot: CatalogueSnapshot, songs: Sequence[Song], progress: Progress
+    workspace: Workspace,
+    version: ModelVersion,
+    snapshot: CatalogueSnapshot,
+    songs: Sequence[Song],
+    progress: Progress,
 ) -> Known:
     """What a version makes of the catalogue: every playlist, every song that is in one, and these songs."""
+    encoder = workspace.load_encoder(version.spec.embedder)
     members: dict[str, list[str]] = defaultdict(list)
     for each in snapshot.memberships:
         members[each.playlist_id].append(each.song_id)
     wanted = {song.song_id for song in songs}.union(*members.values())
     known = {song.song_id: song for song in snapshot.songs if song.song_id in wanted}
     vectors = _encode_songs(version, encoder, list(known.values()), progress)
+    emotions = _with_emotions(workspace, version, None, known.values(), progress)
     embeddings = encoder.playlists([render_playlist(each, version.spec.text_template) for each in snapshot.playlists])
     profiles = [
         profile_of(
             StoredProfile(playlist, embedding, None, 0, {}),
             [known[each] for each in members[playlist.playlist_id]],
             vectors,
+            emotions.scores if emotions else None,
         )
         for playlist, embedding in zip(snapshot.playlists, embeddings, strict=True)
     ]
-    return Known(profiles, vectors, _without(songs, vectors))
+    return Known(profiles, vectors, _without(songs, vectors), emotions)
 
 
 def _encode_songs(

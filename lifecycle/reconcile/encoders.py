@@ -7,9 +7,10 @@ from lifecycle.workspace import Workspace
 from registry.database import Connection
 from registry.texts import render_song
 from registry.vectors.vector_set import VectorSet
-from registry.versions import ModelVersion
+from registry.versions import EmotionsSpec, ModelVersion
 
 if TYPE_CHECKING:
+    from serving.inference.emotions import EmotionModel
     from serving.inference.encoder import Encoder
 
 _WORTH_A_TRIAL = 1_000
@@ -23,6 +24,7 @@ class Encoders:
         self._workspace = workspace
         self._progress = progress
         self._loaded: dict[tuple[str, str], Encoder] = {}
+        self._emotions: dict[EmotionsSpec, EmotionModel] = {}
 
     def of(self, version: ModelVersion, *, waiting: int = 0) -> "Encoder":
         """A version's encoder, in the precision on record if this device computes in it, else in fp32.
@@ -41,6 +43,16 @@ class Encoders:
             precision = self._settle(version, vectors)
         offered = precision is not None and precision == offered_precision(chosen_device(self._workspace.device))
         return self._load(version, precision if precision and offered else "fp32")
+
+    def emotions_of(self, model: EmotionsSpec) -> "EmotionModel":
+        """An emotion model.
+
+        Raises:
+            ArtifactError: it is missing, unsafe or changed.
+        """
+        if model not in self._emotions:
+            self._emotions[model] = self._workspace.load_emotions(model)
+        return self._emotions[model]
 
     def _settle(self, version: ModelVersion, vectors: VectorSet) -> str:
         from serving.inference.precision import TRIAL_TEXTS, offered_precision, try_precision

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from lifecycle.progress import Progress
 from lifecycle.reconcile.elsewhere import embedding_elsewhere
+from lifecycle.reconcile.emotions import tell_emotions
 from lifecycle.reconcile.encoders import Encoders
 from lifecycle.reconcile.far_songs import embed_songs_far
 from lifecycle.reconcile.finishing import ensure_index, show_if_whole
@@ -67,6 +68,7 @@ def _embed(work: Work, coverage: Coverage) -> None:
             embed_songs_far(work, work.far, waiting)
         else:
             embed_songs(work, waiting)
+        tell_emotions(work)  # before the playlists, whose profiles are then made of songs that have them
         embed_playlists(work, coverage.playlists)
         ensure_index(work)
         coverage = _clean_up(work)
@@ -127,6 +129,10 @@ def _unless_given_up(workspace: Workspace, name: str) -> Iterator[None]:
         raise
 
 
+def _kinds(work: Work) -> tuple[Kind, ...]:
+    return (Kind.SONGS, *((Kind.EMOTIONS,) if work.version.spec.matched_emotions else ()), Kind.PLAYLISTS)
+
+
 def _clean_up(work: Work) -> Coverage:
     """Render what changed, delete what is gone, count what is left to do, and let the claims begin anew."""
 
@@ -135,7 +141,7 @@ def _clean_up(work: Work) -> Coverage:
         work.vectors.release_changed(connection)
         deleted = work.vectors.delete_orphans(connection)
         coverage = work.vectors.coverage(connection)
-        for kind in (Kind.SONGS, Kind.PLAYLISTS):  # last: nobody can claim until this is committed
+        for kind in _kinds(work):  # last: nobody can claim until this is committed
             work.crew.begin_round(connection, kind)
         return deleted, coverage
 

@@ -25,13 +25,14 @@ class Reconciled:
     profiles: int = 0
     deleted: int = 0
     quarantined: int = 0
+    felt: int = 0
     coverage: Coverage | None = None
     far_seconds: float = 0.0
 
     @property
     def did_anything(self) -> bool:
         """Whether anything was changed."""
-        return any((self.embedded, self.profiles, self.deleted, self.quarantined))
+        return any((self.embedded, self.profiles, self.deleted, self.quarantined, self.felt))
 
 
 @dataclass(frozen=True)

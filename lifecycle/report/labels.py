@@ -36,6 +36,7 @@ SIGNALS = {
     "language": "languages",
     "era": "years",
     "acoustic": "audio features",
+    "emotion": "emotions",
 }
 
 BASELINES = {

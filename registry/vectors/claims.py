@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import psutil
 
 from registry.database import Connection
+from registry.emotion_scores import EmotionScores
 from registry.queries import load_queries
 from registry.stages import Stage, require_kept
 from registry.vectors.records import PendingPlaylist, PendingSong
@@ -27,9 +28,10 @@ Pending = TypeVar("Pending", PendingSong, PendingPlaylist)
 
 
 class Kind(StrEnum):
-    """What is claimed: a range of songs or of playlists, or the index and all that comes after them."""
+    """What is claimed: a range of songs, to be embedded or felt, or of playlists; or the index and all after it."""
 
     SONGS = "songs"
+    EMOTIONS = "emotions"
     PLAYLISTS = "playlists"
     FINISH = "finish"
 
@@ -108,6 +110,12 @@ class Crew:
     def claim_songs(self, connection: Connection, *, limit: int) -> tuple[Claim, list[PendingSong]] | None:
         """The next songs to embed, or those that a dead worker left; `None` if there are none to be had."""
         return self._claim(connection, Kind.SONGS, self._vectors.pending_songs, _song_id, limit)
+
+    def claim_emotions(
+        self, connection: Connection, scores: EmotionScores, *, limit: int
+    ) -> tuple[Claim, list[PendingSong]] | None:
+        """The same of songs that have no current scores."""
+        return self._claim(connection, Kind.EMOTIONS, scores.pending, _song_id, limit)
 
     def claim_playlists(self, connection: Connection, *, limit: int) -> tuple[Claim, list[PendingPlaylist]] | None:
         """The next playlists to profile, or those that a dead worker left; `None` if there are none to be had."""

@@ -89,10 +89,16 @@ MOST_MEMBERS = 200
 
 @dataclass(frozen=True)
 class Member:
-    """A song that a playlist holds, and its current vector, of length 1; None if it has none."""
+    """A song that a playlist holds.
+
+    Attributes:
+        vector: its current one, of length 1; None if it has none.
+        emotions: its current scores, from 0 to 1; None if it has none, or the version does not match by them.
+    """
 
     song: Song
     vector: Vector | None
+    emotions: Vector | None = None
 
 
 @dataclass(frozen=True)

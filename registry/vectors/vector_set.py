@@ -5,6 +5,7 @@ follow the same rules. Vectors are halfvec, of length 1; similarity is the inner
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from psycopg.errors import UniqueViolation
 
 from registry.catalogue import song_from_row
 from registry.database import Connection
+from registry.emotion_scores import EmotionScores
 from registry.errors import DatabaseError
 from registry.queries import load_queries
 from registry.records import Playlist, Removal
@@ -42,6 +44,7 @@ class VectorSet:
         self.version = version.version
         self.dimensions = dimensions
         self._template = version.spec.text_template
+        self._emotions = EmotionScores.of(version.spec)
         self.names = {
             "songs": f"song_vectors_{dimensions}",
             "playlists": f"playlist_vectors_{dimensions}",
@@ -219,6 +222,8 @@ class VectorSet:
         for row in connection.execute(self.query("members"), {"playlist_ids": playlist_ids, "most": MOST_MEMBERS}):
             vector = None if row["embedding"] is None else _array(row["embedding"])
             members.setdefault(row["playlist_id"], []).append(Member(song_from_row(row), vector))
+        if self._emotions is not None:
+            members = _with_emotions(members, self._emotions, connection)
         rows = connection.execute(self.query("profiles"), {"playlist_ids": playlist_ids})
         return {row["playlist_id"]: _stored_profile(row, members.get(row["playlist_id"], ())) for row in rows}
 
@@ -274,6 +279,16 @@ def _stored_profile(row: dict[str, Any], members: Iterable[Member]) -> StoredPro
         members=tuple(members),
         revision=row["revision"],
     )
+
+
+def _with_emotions(
+    members: Mapping[str, Sequence[Member]], scores: EmotionScores, connection: Connection
+) -> dict[str, list[Member]]:
+    felt = scores.read(connection, sorted({each.song.song_id for held in members.values() for each in held}))
+    return {
+        playlist: [replace(each, emotions=felt.get(each.song.song_id)) for each in held]
+        for playlist, held in members.items()
+    }
 
 
 def _array(vector: HalfVector) -> Vector:

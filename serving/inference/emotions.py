@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from registry.artifacts import ArtifactStore
 from registry.errors import ArtifactError
 from registry.versions import EmotionsSpec
+from serving.inference.batching import batches_by_tokens
 from serving.inference.cache import Known, VectorCache
 from serving.inference.encoder import batch_tokens_of
 from serving.inference.futures import then
@@ -42,6 +43,13 @@ class Felt:
         # Written so that nothing overflows: e^-|x| is at most 1.
         small = np.exp(-np.abs(self.logits))
         return np.asarray(np.where(self.logits >= 0, 1, small) / (1 + small), np.float32)
+
+
+class EmotionReader(Protocol):
+    """What matching needs of an emotion model."""
+
+    def read(self, texts: Sequence[str]) -> Felt:
+        """What it says of texts, one at least."""
 
 
 class EmotionModel:
@@ -97,6 +105,14 @@ class EmotionModel:
             found = self._tokenizer(list(texts), truncation=False, verbose=False)
         return [len(each) for each in found["input_ids"]]
 
+    def read(self, texts: Sequence[str]) -> Felt:
+        """What the model says of texts, computed here and now."""
+        tokens = self.tokenize(texts) if texts else []
+        logits = np.empty((len(tokens), len(self.spec.labels)), np.float32)
+        for rows in batches_by_tokens([len(each) for each in tokens], self.batch_tokens):
+            logits[rows] = self.forward([tokens[row] for row in rows])
+        return Felt(self.spec, logits, sum(map(len, tokens)))
+
     def forward(self, tokens: Sequence[Tokens]) -> Matrix:
         """Log-odds of one batch, shape (len(tokens), labels); any number of threads at once."""
         if self._unpadded is not None:
@@ -148,6 +164,15 @@ class ServedEmotions:
             return self._together([each for each in known if each is not None])
 
         return then(self._scheduler.submit(self.model, tokens), whole)
+
+    def read(self, texts: Sequence[str]) -> Felt:
+        """The same, once it is there.
+
+        Raises:
+            Overloaded: they would have to wait for too long.
+            InferenceFailed: the model failed on one.
+        """
+        return self.submit(texts).result()
 
     def _together(self, known: Sequence[Known]) -> Felt:
         return Felt(self.model.spec, np.stack([each.vector for each in known]), sum(each.tokens for each in known))

@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from registry.records import ACOUSTIC_FEATURES, Song
 from registry.texts import CURRENT_TEMPLATE
-from registry.versions import MatchSpec, Scale, SoundScale
+from registry.versions import EmotionScale, MatchSpec, Scale, SoundScale
 from serving.matching.index import PlaylistIndex
 from serving.matching.playlist_types import HEURISTIC_WEIGHTS
 from serving.matching.signals.asked import AskedSongs, Matrix
-from serving.matching.signals.names import SIGNALS
+from serving.matching.signals.emotional import log_odds
+from serving.matching.signals.names import PAYING_SIGNALS
 from serving.matching.signals.sound import SOUNDS, features_of, normal_scores, sounds_of
 
 _NO_SCALE = Scale(mean=0.0, spread=1.0)
@@ -45,11 +46,22 @@ def measure_sounds(songs: Sequence[Song], playlists: Iterable[Sequence[Song]]) -
     }
 
 
+def measure_emotions(labels: Sequence[str], scores: Matrix) -> tuple[EmotionScale, ...]:
+    """Mean and spread of each emotion's log-odds over songs.
+
+    Args:
+        scores: of the songs, shape (n, labels), from 0 to 1; NaN where they are not known.
+    """
+    scales = [_scale(each) for each in log_odds(scores).T]
+    return tuple(EmotionScale(label=label, **dict(scale)) for label, scale in zip(labels, scales, strict=True))
+
+
 def uncalibrated(
     features: Mapping[str, Scale],
     sounds: Mapping[str, SoundScale] | None = None,
+    emotions: Sequence[EmotionScale] = (),
     *,
-    signals: Sequence[str] = SIGNALS,
+    signals: Sequence[str] = PAYING_SIGNALS,
     template: int = CURRENT_TEMPLATE,
 ) -> MatchSpec:
     """The heuristic weights with signals as they come: what the scales are measured with."""
@@ -58,20 +70,28 @@ def uncalibrated(
         signals=dict.fromkeys(signals, _NO_SCALE),
         features=dict(features),
         sounds=dict(sounds or {}),
+        emotions=tuple(emotions),
         text_template=template,
     )
 
 
 def calibrate(
-    vectors: Matrix, songs: Sequence[Song], index: PlaylistIndex, belongs: npt.NDArray[np.bool_], spec: MatchSpec
+    vectors: Matrix,
+    songs: Sequence[Song],
+    index: PlaylistIndex,
+    belongs: npt.NDArray[np.bool_],
+    spec: MatchSpec,
+    emotions: Matrix | None = None,
 ) -> MatchSpec:
     """The same weights with each signal's scale over pairs that do not belong together.
 
     Args:
         vectors: the songs' vectors, shape (n, d).
         belongs: shape (n, p), true where the playlist holds the song.
+        emotions: the songs' scores, shape (n, labels), if they are known.
     """
-    scales = {name: _scale(each[~belongs]) for name, each in index.raw(AskedSongs(songs, vectors)).items()}
+    asked = AskedSongs(songs, vectors, emotions)
+    scales = {name: _scale(each[~belongs]) for name, each in index.raw(asked).items()}
     return spec.model_copy(update={"signals": scales})
 
 

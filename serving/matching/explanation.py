@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.records import Song
+from registry.versions import EMOTION
 from serving.matching.index import PlaylistIndex
 from serving.matching.signals.asked import AskedSongs
+from serving.matching.signals.emotional import EmotionSignal
 from serving.matching.signals.facts import YEARS_APART, FactSignal, year_of
 from serving.matching.signals.lexical import LexicalSignal
 from serving.matching.signals.semantic import NearestSignal
@@ -47,10 +49,9 @@ def explain(asked: AskedSongs, index: PlaylistIndex, playlist: int, shares: Mapp
     """
     signal = index.signals.get("nearest")
     nearest = signal.nearest(asked, playlist)[0] if isinstance(signal, NearestSignal) else []
-    song = asked.songs[0]
     reasons = []
     for name in _telling(shares):
-        told = _REASON[name](song, index, playlist, nearest)
+        told = _REASON[name](asked, index, playlist, nearest)
         if told:
             reasons.append(told)
     against = _against(shares)
@@ -82,17 +83,18 @@ def _sentence(reasons: Sequence[str]) -> str:
 
 
 Nearest = Sequence[tuple[Song, float]]
-Reason = Callable[[Song, PlaylistIndex, int, Nearest], str]
+Reason = Callable[[AskedSongs, PlaylistIndex, int, Nearest], str]
+"""Of one song that is asked for."""
 
 
-def _by_nearest(_song: Song, _index: PlaylistIndex, _playlist: int, nearest: Nearest) -> str:
+def _by_nearest(_asked: AskedSongs, _index: PlaylistIndex, _playlist: int, nearest: Nearest) -> str:
     titles = " and ".join(f"\u201c{song.title}\u201d" for song, _ in nearest[:2])
     return f"it is close to {titles}" if titles else ""
 
 
 def _by_fact(kind: str, wording: str) -> Reason:
-    def reason(song: Song, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
-        signal = index.signals[kind]
+    def reason(asked: AskedSongs, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
+        signal, song = index.signals[kind], asked.songs[0]
         if not isinstance(signal, FactSignal):
             return ""
         value, count = signal.most_telling(song, playlist)
@@ -105,26 +107,33 @@ def _by_fact(kind: str, wording: str) -> Reason:
     return reason
 
 
-def _by_words(song: Song, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
+def _by_words(asked: AskedSongs, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
     signal = index.signals["lexical"]
-    words = signal.shared_words(song, playlist)[:_WORDS] if isinstance(signal, LexicalSignal) else []
+    words = signal.shared_words(asked.songs[0], playlist)[:_WORDS] if isinstance(signal, LexicalSignal) else []
     return f"they share words ({', '.join(words)})" if words else ""
 
 
-def _by_sound(song: Song, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
+def _by_sound(asked: AskedSongs, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
     signal = index.signals["acoustic"]
     if not isinstance(signal, SoundSignal):
         return "it sounds alike"
-    features = signal.most_alike(song, playlist)[:2]
+    features = signal.most_alike(asked.songs[0], playlist)[:2]
     return f"it sounds alike ({', '.join(features)})" if features else ""
 
 
-def _by_years(song: Song, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
+def _by_years(asked: AskedSongs, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
+    song = asked.songs[0]
     year = year_of(song)
     known = [year_of(member.song) for member in index.profiles[playlist].members]
     count = sum(year is not None and each is not None and abs(each - year) <= YEARS_APART for each in known)
     count -= _holds(index, playlist, song)
     return f"{count} of its songs {'is' if count == 1 else 'are'} of the years around {year}" if count > 0 else ""
+
+
+def _by_emotions(asked: AskedSongs, index: PlaylistIndex, playlist: int, _nearest: Nearest) -> str:
+    signal = index.signals[EMOTION]
+    shared = signal.shared(asked, playlist) if isinstance(signal, EmotionSignal) else []
+    return f"it feels alike ({', '.join(shared)})" if shared else "it feels alike"
 
 
 def _holds(index: PlaylistIndex, playlist: int, song: Song) -> bool:
@@ -143,10 +152,12 @@ _REASON: dict[str, Reason] = {
     "language": _by_fact("language", "{count} of its songs {are} in the same language"),
     "era": _by_years,
     "acoustic": _by_sound,
+    EMOTION: _by_emotions,
 }
 
 _AGAINST = {
     "acoustic": "it sounds different",
+    EMOTION: "it feels different",
     "era": "it is of other years",
     "text": "the playlist describes something else",
     "centroid": "the playlist's songs are of another kind",

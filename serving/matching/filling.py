@@ -19,7 +19,7 @@ from registry.vectors.search import nearest_songs
 from registry.vectors.vector_set import VectorSet
 from serving.matching.explanation import explain
 from serving.matching.index import PlaylistIndex
-from serving.matching.matcher import Answering, song_json
+from serving.matching.matcher import Answering, emotions_on_record, read_emotions, song_json
 from serving.matching.scoring import MatchScores, match_songs
 from serving.matching.signals.asked import AskedSongs, Matrix
 
@@ -43,6 +43,7 @@ class Candidates:
         index: of that playlist alone.
         songs: n songs.
         vectors: theirs, shape (n, dimensions).
+        emotions: theirs, shape (n, labels), NaN where they are not known; None if nobody asks for them.
         members: ids of the songs that it holds.
         holders: of each song, by its id, the ids of the playlists that hold it.
     """
@@ -52,11 +53,12 @@ class Candidates:
     vectors: Matrix
     members: set[str]
     holders: Mapping[str, set[str]]
+    emotions: Matrix | None = None
 
     @property
     def asked(self) -> AskedSongs:
         """The songs, to be scored."""
-        return AskedSongs(self.songs, self.vectors)
+        return AskedSongs(self.songs, self.vectors, self.emotions)
 
 
 def known_playlist(answering: Answering, playlist_id: str) -> PlaylistIndex:
@@ -101,7 +103,8 @@ def near(connection: Connection, answering: Answering, index: PlaylistIndex, *, 
     known = [each for each in wanted if each in recorded and SongId(each) in songs]
     rows = np.array([recorded[each] for each in known], np.float32).reshape(len(known), -1)
     holders = catalogue.memberships_of(connection, known)
-    return Candidates(index, [songs[SongId(each)] for each in known], rows, held, holders)
+    emotions = emotions_on_record(answering, known, read_emotions(connection, answering, known))
+    return Candidates(index, [songs[SongId(each)] for each in known], rows, held, holders, emotions)
 
 
 def _members(connection: Connection, playlist_id: str) -> set[str]:
@@ -128,8 +131,8 @@ def _here_rather_than_elsewhere(answering: Answering, candidates: Candidates) ->
     That a song is in another playlist says nothing against its place in this one.
     """
     spec, songs, vectors = answering.version.spec.matching, candidates.songs, candidates.vectors
-    here = match_songs(vectors, songs, candidates.index, spec)
-    elsewhere = match_songs(vectors, songs, answering.index, spec).score.copy()
+    here = match_songs(vectors, songs, candidates.index, spec, candidates.emotions)
+    elsewhere = match_songs(vectors, songs, answering.index, spec, candidates.emotions).score.copy()
     (playlist,) = candidates.index.playlists
     for row, song in enumerate(songs):
         away = {playlist.playlist_id, *candidates.holders.get(song.song_id, ())}

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from registry.errors import Refused
 from registry.records import Playlist
 from registry.vectors.records import StoredProfile
-from registry.versions import MatchSpec
+from registry.versions import EMOTION, MatchSpec
 from serving.matching.playlist_types import PlaylistType, detect_type
 from serving.matching.signals.asked import AskedSongs, Matrix, Signal
+from serving.matching.signals.emotional import EmotionSignal
 from serving.matching.signals.facts import EraSignal, FactSignal
 from serving.matching.signals.lexical import LexicalSignal
 from serving.matching.signals.names import SIGNALS, TIERS
@@ -154,4 +155,6 @@ def _signal(
         )
     if name == "era":
         return EraSignal.build(profiles)
+    if name == EMOTION:
+        return EmotionSignal.build(profiles, spec.emotions)
     return FactSignal.build(profiles, name)

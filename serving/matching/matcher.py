@@ -1,18 +1,20 @@
 """Matching songs of the catalogue, or songs that are told, with one version from the first step to the last."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from registry import catalogue
 from registry.database import Connection
-from registry.errors import NotFound
+from registry.emotion_scores import EmotionScores
+from registry.errors import InferenceFailed, ModelUnavailable, NotFound
 from registry.records import Song
-from registry.texts import render_song
+from registry.texts import render_feeling, render_song
 from registry.vectors.vector_set import VectorSet
-from registry.versions import MatchSpec, ModelVersion
+from registry.versions import EMOTION, MatchSpec, ModelVersion
 from serving.matching.belonging import chance_of_belonging, evidence
 from serving.matching.explanation import explain
 from serving.matching.index import PlaylistIndex
@@ -21,6 +23,7 @@ from serving.matching.signals.asked import AskedSongs, Matrix
 from serving.settings import ALL_TIERS, Tier
 
 if TYPE_CHECKING:
+    from serving.inference.emotions import EmotionReader
     from serving.inference.lazily import Lazily
     from serving.inference.reranker import PairReader
     from serving.inference.served import TextEncoder
@@ -35,6 +38,7 @@ class Answering:
         encoder: gives the version's encoder, loading it if need be.
         profiles_revision: of the playlists in the index.
         reranker: the version's reranker; None if it was made without one, or nobody is to ask for it.
+        emotions: gives the version's emotion model, loading it if need be; None if it does not match by emotions.
     """
 
     generation: int
@@ -43,6 +47,7 @@ class Answering:
     index: PlaylistIndex
     profiles_revision: int
     reranker: "Lazily[PairReader] | None" = None
+    emotions: "Callable[[], EmotionReader] | None" = None
 
     @classmethod
     def load(
@@ -54,6 +59,7 @@ class Answering:
         reranker: "Lazily[PairReader] | None" = None,
         before: "Answering | None" = None,
         *,
+        emotions: "Callable[[], EmotionReader] | None" = None,
         tiers: Collection[Tier] = ALL_TIERS,
     ) -> "Answering":
         """Read a version's playlists from the database.
@@ -75,7 +81,8 @@ class Answering:
         known = before.index if before else None
         profiles = vectors.profiles(connection, known.profiles if known else ())
         index = PlaylistIndex.build(profiles, version.spec.matching, vectors.dimensions, known, tiers=tiers)
-        return cls(generation, version, encoder, index, state.profiles_revision, reranker if "deep" in tiers else None)
+        deep = (reranker, emotions) if "deep" in tiers else (None, None)
+        return cls(generation, version, encoder, index, state.profiles_revision, *deep)
 
 
 def resolve_songs(connection: Connection, song_ids: Sequence[str]) -> list[Song]:
@@ -96,17 +103,25 @@ def resolve_songs(connection: Connection, song_ids: Sequence[str]) -> list[Song]
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the database knows of songs: current vectors, and the playlists that hold them, by song id."""
+    """What the database knows of songs, by their ids: current vectors, emotions, and the playlists that hold them."""
 
     vectors: Mapping[str, Matrix]
     holders: Mapping[str, set[str]]
+    emotions: Mapping[str, Matrix] = field(default_factory=dict)
 
 
 def look_up(connection: Connection, answering: Answering, songs: Sequence[Song]) -> Recorded:
     """Read what is on record of songs, so that matching them needs the database no more."""
     song_ids = [song.song_id for song in songs]
     vectors = VectorSet(answering.version).song_vectors(connection, song_ids)
-    return Recorded(vectors, catalogue.memberships_of(connection, song_ids))
+    emotions = read_emotions(connection, answering, song_ids)
+    return Recorded(vectors, catalogue.memberships_of(connection, song_ids), emotions)
+
+
+def read_emotions(connection: Connection, answering: Answering, song_ids: Sequence[str]) -> dict[str, Matrix]:
+    """The current emotions of those of these songs that have any; none where the songs are not matched by them."""
+    scores = EmotionScores.of(answering.version.spec) if EMOTION in answering.index.signals else None
+    return scores.read(connection, song_ids) if scores else {}
 
 
 def match(
@@ -120,7 +135,7 @@ def match(
         explained: of the best playlists, how many are explained; all of them unless told.
     """
     index, spec = answering.index, answering.version.spec.matching
-    asked = AskedSongs(songs, _vectors(answering, songs, recorded))
+    asked = AskedSongs(songs, _vectors(answering, songs, recorded), _emotions(answering, songs, recorded))
     scaled = scaled_signals(asked, index, spec)
     scores = combined(scaled, songs, index, spec)
     fits = _fits(scores, scaled, index, spec)
@@ -163,6 +178,29 @@ def _vectors(answering: Answering, songs: Sequence[Song], recorded: Recorded) ->
         fresh = answering.encoder().songs([render_song(song, template) for song in missing])
         vectors |= {song.song_id: vector for song, vector in zip(missing, fresh, strict=True)}
     return np.array([vectors[song.song_id] for song in songs], np.float32)
+
+
+def emotions_on_record(answering: Answering, song_ids: Sequence[str], recorded: Mapping[str, Matrix]) -> Matrix | None:
+    """Songs' emotions, shape (n, labels), NaN where there are none; None where songs are not matched by them."""
+    model = answering.version.spec.emotions if EMOTION in answering.index.signals else None
+    if model is None:
+        return None
+    unknown = np.full(len(model.labels), np.nan, np.float32)
+    rows = [recorded.get(each, unknown) for each in song_ids]
+    return np.array(rows, np.float32).reshape(len(rows), len(model.labels))
+
+
+def _emotions(answering: Answering, songs: Sequence[Song], recorded: Recorded) -> Matrix | None:
+    """The same, those that are not on record told now, by the same version."""
+    found = emotions_on_record(answering, [song.song_id for song in songs], recorded.emotions)
+    missing = [row for row, song in enumerate(songs) if song.song_id not in recorded.emotions]
+    if found is None or not missing or answering.emotions is None:
+        return found
+    model = answering.version.spec.emotions
+    texts = [render_feeling(songs[row], model.text_template) for row in missing] if model else []
+    with suppress(ModelUnavailable, InferenceFailed):  # there are the other signals
+        found[missing] = answering.emotions().read(texts).scores
+    return found
 
 
 def _match_json(index: PlaylistIndex, scores: MatchScores, row: int, column: int, holders: set[str]) -> dict[str, Any]:

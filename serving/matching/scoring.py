@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from registry.records import Song
-from registry.versions import LearnedWeights, MatchSpec, Scale
+from registry.versions import EMOTION, LearnedWeights, MatchSpec, Scale
 from serving.matching.index import PlaylistIndex
 from serving.matching.playlist_types import DEFAULT_TYPE
 from serving.matching.signals.asked import AskedSongs, Matrix
@@ -31,6 +31,7 @@ MEANING_PARTS = {
     "genre": 0.5,
     "language": 0.5,
     "era": 0.5,
+    EMOTION: 0.25,
 }
 """How the heuristics divide the weight of meaning among the signals that a version has."""
 
@@ -57,14 +58,17 @@ class MatchScores:
         return {name: float(share[song, playlist]) for name, share in self.shares.items()}
 
 
-def match_songs(vectors: Matrix, songs: Sequence[Song], index: PlaylistIndex, spec: MatchSpec) -> MatchScores:
+def match_songs(
+    vectors: Matrix, songs: Sequence[Song], index: PlaylistIndex, spec: MatchSpec, emotions: Matrix | None = None
+) -> MatchScores:
     """Score songs against every playlist of a version.
 
     Args:
         vectors: the songs' vectors, shape (n, d).
         songs: n songs.
+        emotions: the songs' scores, shape (n, labels), if they are known.
     """
-    return combined(scaled_signals(AskedSongs(songs, vectors), index, spec), songs, index, spec)
+    return combined(scaled_signals(AskedSongs(songs, vectors, emotions), index, spec), songs, index, spec)
 
 
 def combined(scaled: Mapping[str, Matrix], songs: Sequence[Song], index: PlaylistIndex, spec: MatchSpec) -> MatchScores:

@@ -8,18 +8,20 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
 
 from registry.artifacts import ArtifactStore
 from registry.database import Database, open_database
 from registry.errors import DatabaseUnavailable
 from registry.settings import RegistrySettings
 from registry.versions import ModelVersion
+from serving.inference.lazily import Lazily
 from serving.matching import matcher
 from serving.matching.requested import read_requested
 from serving.parallel.compared import Answered
@@ -27,6 +29,9 @@ from serving.parallel.rankings import DEPTH
 from serving.schemas import SongRequest
 from serving.settings import ServingSettings
 from serving.versions.warm_versions import WarmVersions
+
+if TYPE_CHECKING:
+    from serving.inference.emotions import EmotionReader
 
 _LESS_URGENT = 10
 _ENDING_SECONDS = 5.0
@@ -121,7 +126,10 @@ class _Candidate:
         from serving.inference.loading import load_encoder
 
         self._database = database
-        self._warm = WarmVersions(database, partial(load_encoder, database, artifacts, settings), tiers=settings.tiers)
+        self._artifacts = artifacts
+        self._device = settings.device
+        load = partial(load_encoder, database, artifacts, settings)
+        self._warm = WarmVersions(database, load, tiers=settings.tiers, emotions_of=self._emotions_of)
 
     def answer(self, question: Question) -> Answered | _Failure:
         try:
@@ -135,3 +143,17 @@ class _Candidate:
         except Exception as error:  # noqa: BLE001 - a finding
             return _Failure(f"{type(error).__name__}: {error}", database=False)
         return Answered(results, requested.seconds + time.perf_counter() - begun)
+
+    def _emotions_of(self, version: ModelVersion) -> "Callable[[], EmotionReader] | None":
+        """The emotion model of a version that matches by emotions, which begins to be loaded now."""
+        from serving.inference.emotions import EmotionModel
+        from serving.inference.precision import chosen_device
+
+        spec, device = version.spec.matched_emotions, chosen_device(self._device)
+        if spec is None:
+            return None
+        emotions: Lazily[EmotionReader] = Lazily(
+            f"The emotion model of {version.version}", lambda: EmotionModel.load(self._artifacts, spec, device=device)
+        )
+        emotions.begin()
+        return emotions.wait

@@ -23,7 +23,7 @@ from serving.disclosure import disclosed, unreachable
 from serving.matching.matcher import Answering
 from serving.settings import ALL_TIERS, Tier
 from serving.versions.preparation import Preparation, Wanted
-from serving.versions.warm_versions import LoadEncoder, RerankerOf, WarmVersions
+from serving.versions.warm_versions import EmotionsOf, LoadEncoder, RerankerOf, WarmVersions
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class VersionSlot:
         on_change: told when what this server answers with, or holds ready, has changed.
         can_hold: whether there is memory for one more version, beside the live one.
         reranker_of: gives a version's reranker, if it has one.
+        emotions_of: gives a version's emotion model, if it matches by emotions.
         tiers: that versions are to match by.
     """
 
@@ -78,12 +79,13 @@ class VersionSlot:
         on_change: Callable[[], None] = lambda: None,
         can_hold: Callable[[ModelVersion], bool] = lambda _: True,
         reranker_of: RerankerOf = lambda _: None,
+        emotions_of: EmotionsOf = lambda _: None,
         tiers: Collection[Tier] = ALL_TIERS,
     ) -> None:
         self._database = database
         self._poll_seconds = poll_seconds
         self._on_change = on_change
-        self._warm = WarmVersions(database, load_encoder, reranker_of, tiers)
+        self._warm = WarmVersions(database, load_encoder, reranker_of, tiers, emotions_of)
         self._preparation = Preparation(self._warm, can_hold, on_change)
         self._pinned: dict[str, float] = {}
         self._standing = Standing()

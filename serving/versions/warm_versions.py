@@ -7,6 +7,7 @@ from functools import partial
 
 from registry.database import Database
 from registry.versions import EmbedderSpec, ModelVersion
+from serving.inference.emotions import EmotionReader
 from serving.inference.lazily import Lazily
 from serving.inference.reranker import PairReader
 from serving.inference.served import TextEncoder
@@ -16,6 +17,8 @@ from serving.settings import ALL_TIERS, Tier
 LoadEncoder = Callable[[EmbedderSpec], TextEncoder]
 RerankerOf = Callable[[ModelVersion], "Lazily[PairReader] | None"]
 """Gives a version's reranker, which need not be loaded yet; None for a version without one."""
+EmotionsOf = Callable[[ModelVersion], Callable[[], EmotionReader] | None]
+"""Gives what gives a version's emotion model, or waits for it; None for a version that matches by no emotions."""
 
 
 class WarmVersions:
@@ -27,10 +30,12 @@ class WarmVersions:
         load_encoder: LoadEncoder,
         reranker_of: RerankerOf = lambda _: None,
         tiers: Collection[Tier] = ALL_TIERS,
+        emotions_of: EmotionsOf = lambda _: None,
     ) -> None:
         self._database = database
         self._load_encoder = load_encoder
         self._reranker_of = reranker_of if "deep" in tiers else lambda _: None
+        self._emotions_of = emotions_of if "deep" in tiers else lambda _: None
         self._tiers = tiers
         self._held: dict[str, Answering] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -62,8 +67,11 @@ class WarmVersions:
                 # Bound to the encoder itself: an answer keeps it alive to its end, whatever is dropped here meanwhile.
                 encoder = held.encoder if held else partial(_same, self._encoder(version))
                 reranker = held.reranker if held else self._reranker_of(version)
+                emotions = held.emotions if held else self._emotions_of(version)
                 with self._database.transaction() as connection:
-                    held = Answering.load(connection, version, 0, encoder, reranker, held, tiers=self._tiers)
+                    held = Answering.load(
+                        connection, version, 0, encoder, reranker, held, emotions=emotions, tiers=self._tiers
+                    )
                 self._held[version.version] = held
             return held
 

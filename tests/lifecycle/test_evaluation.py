@@ -15,7 +15,7 @@ from lifecycle.progress import Silent
 from lifecycle.workspace import Workspace
 from registry import catalogue, versions
 from registry.errors import BadInput, NotFound
-from serving.matching.signals.names import SIGNALS
+from serving.matching.signals.names import PAYING_SIGNALS
 from training.dataset import PairDataset, build_dataset
 from training.splits import Split
 
@@ -36,7 +36,7 @@ def test_a_report_has_every_regime_signal_and_genre(trained: Workspace) -> None:
     low, high = report["regimes"]["unseen_song"]["intervals"]["mrr"]
     assert low <= report["regimes"]["unseen_song"]["mrr"] <= high
     everywhere, by_text = (report["regimes"][name] for name in ("unseen_song", "unseen_playlist"))
-    assert set(everywhere["signals"]) == set(SIGNALS)
+    assert set(everywhere["signals"]) == set(PAYING_SIGNALS)
     assert set(by_text["signals"]) == {"text", "lexical"}
     for regime in (everywhere, by_text):
         assert set(regime["without"]) == set(regime["signals"])

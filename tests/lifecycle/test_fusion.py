@@ -13,7 +13,7 @@ from lifecycle.homeless import homeless_report
 from registry.errors import BadInput
 from registry.records import AudioFeatures, CatalogueSnapshot, Membership, Playlist, Song
 from registry.versions import LearnedWeights
-from serving.matching.signals.names import SIGNALS
+from serving.matching.signals.names import PAYING_SIGNALS
 from training.dataset import PairDataset, build_dataset
 from training.splits import REGIMES, Split
 
@@ -78,7 +78,7 @@ def test_what_tells_playlists_apart_is_given_weight(blind: Fusion) -> None:
 def test_signals_that_no_song_has_are_given_none(blind: Fusion) -> None:
     assert blind.matching.learned is not None
     assert not {"genre", "language", "album"} & set(blind.matching.learned.known)
-    assert set(blind.matching.signals) == set(SIGNALS)
+    assert set(blind.matching.signals) == set(PAYING_SIGNALS)
 
 
 def test_what_a_model_has_memorised_does_not_count_for_it(dataset: PairDataset) -> None:
@@ -104,7 +104,7 @@ def test_nothing_of_the_test_is_looked_at(dataset: PairDataset) -> None:
 
 
 def test_where_the_heuristics_rank_better_they_stay(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    worse = LearnedWeights(known=dict.fromkeys(SIGNALS, 0.0) | {"artist": 1.0}, by_text={"text": 1.0})
+    worse = LearnedWeights(known=dict.fromkeys(PAYING_SIGNALS, 0.0) | {"artist": 1.0}, by_text={"text": 1.0})
     monkeypatch.setattr(fusion._Lesson, "learned", lambda _: worse)
     found = fuse(dataset, encoded(dataset, told=1.0))
     assert found.record["taken"] is False
@@ -119,7 +119,8 @@ def test_a_version_may_match_by_some_signals_alone(dataset: PairDataset) -> None
 
 
 def test_where_no_signal_is_named_all_that_pay_are_taken() -> None:
-    assert chosen_signals(()) == SIGNALS
+    assert chosen_signals(()) == PAYING_SIGNALS
+    assert chosen_signals(("emotion", "text")) == ("text", "emotion"), "and those that do not pay, if they are named"
     assert chosen_signals(("acoustic", "text")) == ("text", "acoustic"), "in their usual order"
 
 

@@ -14,14 +14,21 @@ Matrix = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AskedSongs:
-    """n songs, and their vectors in the version's space, shape (n, dimensions)."""
+    """n songs, and what the version's models say of them.
+
+    Attributes:
+        vectors: in the version's space, shape (n, dimensions).
+        emotions: scores from 0 to 1, shape (n, labels), NaN where they are not known; None if nobody asks for them.
+    """
 
     songs: Sequence[Song]
     vectors: Matrix
+    emotions: Matrix | None = None
 
     def only(self, row: int) -> "AskedSongs":
         """One of them."""
-        return AskedSongs(self.songs[row : row + 1], self.vectors[row : row + 1])
+        rows = slice(row, row + 1)
+        return AskedSongs(self.songs[rows], self.vectors[rows], None if self.emotions is None else self.emotions[rows])
 
 
 class Signal(Protocol):

@@ -22,7 +22,7 @@ from registry import catalogue, pointer, versions
 from registry.records import Song
 from registry.settings import RegistrySettings
 from serving.matching.filling import ELSEWHERE
-from serving.matching.signals.names import SIGNALS
+from serving.matching.signals.names import PAYING_SIGNALS
 from tests.support.service import serving
 
 PRIVATE = "what-nobody-else-may-read"
@@ -136,7 +136,7 @@ def test_a_song_of_the_catalogue_is_matched_by_its_id(
     scores = [match["score"] for match in result["matches"]]
     assert scores == sorted(scores, reverse=True)
     for match in result["matches"]:
-        assert set(match["signals"]) == set(SIGNALS)
+        assert set(match["signals"]) == set(PAYING_SIGNALS)
         assert sum(match["signals"].values()) == pytest.approx(match["score"], abs=1e-3)
 
 

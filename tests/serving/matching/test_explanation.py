@@ -5,6 +5,7 @@ import pytest
 
 from registry.records import AudioFeatures, Playlist, Song
 from registry.vectors.records import Member, StoredProfile
+from registry.versions import EmotionScale
 from serving.matching.calibration import measure_features, measure_sounds, uncalibrated
 from serving.matching.explanation import Explanation, explain
 from serving.matching.index import PlaylistIndex
@@ -22,17 +23,24 @@ def song(number: int, energy: float, **fields: str) -> Song:
 
 HELD = [song(row, 0.9, artist="Ada", genre="Deep House", release_date="1999") for row in range(4)]
 OTHERS = [song(row, 0.1, artist="Bo", genre="Folk", release_date="1960") for row in range(4, 8)]
-SPEC = uncalibrated(measure_features([*HELD, *OTHERS]), measure_sounds([*HELD, *OTHERS], [HELD, OTHERS]))
+FELT = np.array([0.9, 0.8, 0.1], np.float32)
+SPEC = uncalibrated(
+    measure_features([*HELD, *OTHERS]),
+    measure_sounds([*HELD, *OTHERS], [HELD, OTHERS]),
+    [EmotionScale(label=label, mean=0, spread=1) for label in ("joy", "love", "fear")],
+    signals=SIGNALS,
+)
 
 
 def playlist(name: str, songs: list[Song], axis: int) -> StoredProfile:
     vectors = [np.asarray(AXES[axis] + 0.1 * row * AXES[2], np.float32) for row in range(len(songs))]
-    members = tuple(Member(each, vector / np.linalg.norm(vector)) for each, vector in zip(songs, vectors, strict=True))
+    known = zip(songs, vectors, strict=True)
+    members = tuple(Member(each, vector / np.linalg.norm(vector), FELT) for each, vector in known)
     return StoredProfile(Playlist(playlist_id=name, name=name), AXES[axis], AXES[axis], len(songs), {}, members)
 
 
 INDEX = PlaylistIndex.build([playlist("dance", HELD, 0), playlist("fire", OTHERS, 1)], SPEC, 3)
-ASKED = AskedSongs([song(99, 0.92, artist="Ada", genre="deep house", release_date="2001")], AXES[:1])
+ASKED = AskedSongs([song(99, 0.92, artist="Ada", genre="deep house", release_date="2001")], AXES[:1], FELT[None, :])
 
 
 def why(**shares: float) -> Explanation:
@@ -56,6 +64,7 @@ def test_the_nearest_songs_are_told() -> None:
         ("genre", "4 of its songs are deep house."),
         ("era", "4 of its songs are of the years around 2001."),
         ("acoustic", "It sounds alike (energy)."),
+        ("emotion", "It feels alike (joy, love)."),
     ],
 )
 def test_each_signal_has_its_words(signal: str, words: str) -> None:
@@ -86,6 +95,12 @@ def test_what_speaks_most_comes_first_and_trifles_are_left_out() -> None:
 def test_what_speaks_against_it_is_told_too() -> None:
     assert why(genre=2.0, acoustic=-1.0).why == "4 of its songs are deep house, though it sounds different."
     assert "though" not in why(genre=2.0, acoustic=-0.1).why
+
+
+def test_emotions_that_speak_without_one_in_common_are_told_without_any() -> None:
+    unmoved = AskedSongs(ASKED.songs, ASKED.vectors, np.full((1, 3), 0.1, np.float32))
+    assert explain(unmoved, INDEX, 0, {"emotion": 1.0}).why == "It feels alike."
+    assert why(genre=2.0, emotion=-1.0).why.endswith(", though it feels different.")
 
 
 def test_where_nothing_speaks_for_it_that_is_said() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from registry.records import AudioFeatures, Playlist, Song
 from registry.vectors.records import Member, StoredProfile
-from registry.versions import Belonging, LearnedWeights, MatchSpec
+from registry.versions import Belonging, EmotionScale, LearnedWeights, MatchSpec
 from serving.matching.belonging import SCORE
 from serving.matching.calibration import measure_features, measure_sounds, uncalibrated
 from serving.matching.index import PlaylistIndex
@@ -38,9 +38,14 @@ LOUD, QUIET = (
     [song(first + row, energy, artist) for row in range(4)]
     for first, energy, artist in ((0, 0.9, "Ada"), (9, 0.1, "Bo"))
 )
-SPEC = uncalibrated(measure_features([*LOUD, *QUIET]), measure_sounds([*LOUD, *QUIET], [LOUD, QUIET])).model_copy(
-    update={"belonging": Belonging(weights={SCORE: 1.0}, offset=0.0, threshold=0.5)}
-)
+LABELS = ("joy", "fear")
+FELT = np.array([[0.9, 0.1], [0.1, 0.9]], np.float32)
+SPEC = uncalibrated(
+    measure_features([*LOUD, *QUIET]),
+    measure_sounds([*LOUD, *QUIET], [LOUD, QUIET]),
+    [EmotionScale(label=label, mean=0, spread=1) for label in LABELS],
+    signals=SIGNALS,
+).model_copy(update={"belonging": Belonging(weights={SCORE: 1.0}, offset=0.0, threshold=0.5)})
 LEARNED = SPEC.model_copy(
     update={
         "learned": LearnedWeights(known=dict.fromkeys(SIGNALS, 1.0), by_text={"text": 1.0}, by_text_offset=8.0),
@@ -49,7 +54,7 @@ LEARNED = SPEC.model_copy(
 
 
 def profile(name: str, songs: list[Song], axis: int) -> StoredProfile:
-    held = tuple(Member(each, AXES[axis]) for each in songs)
+    held = tuple(Member(each, AXES[axis], FELT[axis]) for each in songs)
     return StoredProfile(
         Playlist(playlist_id=name, name=name), AXES[axis], AXES[axis] if songs else None, len(songs), {}, held
     )
@@ -57,11 +62,12 @@ def profile(name: str, songs: list[Song], axis: int) -> StoredProfile:
 
 def found(spec: MatchSpec, tiers: Collection[Tier], *more: StoredProfile) -> dict[str, Any]:
     profiles = [profile("loud", LOUD, 0), profile("quiet", QUIET, 1), *more]
-    version: Any = SimpleNamespace(version="v2", spec=SimpleNamespace(matching=spec, text_template=2))
+    parts = {"matching": spec, "text_template": 2, "emotions": SimpleNamespace(labels=LABELS)}
+    version: Any = SimpleNamespace(version="v2", spec=SimpleNamespace(**parts))
     encoder: Any = None
     answering = Answering(1, version, encoder, PlaylistIndex.build(profiles, spec, 3, tiers=tiers), 0)
     asked = song(99, 0.85, "Ada")
-    (result,) = match(answering, [asked], Recorded({asked.song_id: AXES[0]}, {}), top_k=5)
+    (result,) = match(answering, [asked], Recorded({asked.song_id: AXES[0]}, {}, {asked.song_id: FELT[0]}), top_k=5)
     return result
 
 
@@ -80,7 +86,10 @@ def test_each_tier_matches_by_itself_and_can_be_left_out(spec: MatchSpec, tier: 
 
 def test_whether_none_fits_is_told_only_by_all_of_the_signals_that_it_was_learned_with() -> None:
     assert "fits" in found(SPEC, ALL_TIERS)
-    assert "fits" in found(SPEC, [each for each in ALL_TIERS if each != "deep"])
+    shallow = [each for each in ALL_TIERS if each != "deep"]
+    without = {name: scale for name, scale in SPEC.signals.items() if name not in TIERS["deep"]}
+    assert "fits" in found(SPEC.model_copy(update={"signals": without}), shallow)
+    assert "fits" not in found(SPEC, shallow)
     assert "fits" not in found(SPEC, ["vectors", "audio"])
 
 
@@ -95,4 +104,4 @@ def test_the_head_start_of_playlists_without_songs_shrinks_with_the_signals_that
     (whole,) = [match for match in found(LEARNED, ALL_TIERS, empty)["matches"] if match["name"] == "empty"]
     (part,) = [match for match in found(LEARNED, ["vectors"], empty)["matches"] if match["name"] == "empty"]
     assert whole["signals"]["by_text"] == pytest.approx(8)
-    assert part["signals"]["by_text"] == pytest.approx(8 * 3 / 10)
+    assert part["signals"]["by_text"] == pytest.approx(8 * 3 / len(SIGNALS), abs=1e-4)
