@@ -111,7 +111,7 @@ def require_reachable(connect: Callable[..., socket.socket] = socket.create_conn
     except ImportError:
         raise Refused(
             "AUTOSORT_COMPUTE is modal, and the package modal is not installed.",
-            "Run `pip install autosort-lifecycle[modal]`.",
+            "Run `pip install modal`.",
         ) from None
     # There may be several, parted by commas, of which the client takes whichever answers.
     addresses = [urlsplit(each.strip()) for each in str(config["server_url"]).split(",")]

@@ -1,6 +1,6 @@
 """The database: whether it answers, is new enough, has pgvector and this build's schema, and how it is reached."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -149,12 +149,12 @@ def judge_route(route: Route) -> Check:
     )
 
 
-def check_clock(located: Located) -> Check:
+def check_clock(located: Located, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Check:
     """The clock here beside the database's."""
     with lone_connection(located.url) as connection:
-        before = datetime.now(UTC)
+        before = now()
         there = read_server(connection).now
-        after = datetime.now(UTC)
+        after = now()
     return judge_clock(((there - before) + (there - after)).total_seconds() / 2)
 
 

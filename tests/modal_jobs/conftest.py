@@ -9,7 +9,8 @@ from registry.settings import RegistrySettings
 from tests.support.command_line import CommandLine, environment
 from tests.support.minimodal import ControlPlane, running_minimodal, why_not
 
-Deploy = Callable[[RegistrySettings], tuple[ControlPlane, CommandLine]]
+Deploy = Callable[..., tuple[ControlPlane, CommandLine]]
+"""Of the database's settings, and of what else the secret is to hold."""
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
     with running_minimodal(tmp_path / "plane", network=False) as plane:
         lines: list[CommandLine] = []
 
-        def deploy(settings: RegistrySettings) -> tuple[ControlPlane, CommandLine]:
-            deploy_app(plane, settings)
+        def deploy(settings: RegistrySettings, **secrets: str) -> tuple[ControlPlane, CommandLine]:
+            deploy_app(plane, settings, **secrets)
             lines.append(command_line(plane, settings))
             return plane, lines[-1]
 

@@ -5,7 +5,7 @@ import sys
 
 from lifecycle.workspace import Workspace
 from tests.lifecycle.test_quarter import make_due
-from tests.modal_jobs.conftest import Deploy, deploy_app
+from tests.modal_jobs.conftest import Deploy
 from tests.support.command_line import environment
 from tests.support.minimodal import ControlPlane
 
@@ -21,10 +21,9 @@ def call(plane: ControlPlane) -> str:
 
 
 def test_what_is_not_due_and_what_costs_too_much_begin_nothing(deploy: Deploy, trained: Workspace) -> None:
-    plane, _ = deploy(trained.settings)
+    plane, _ = deploy(trained.settings, AUTOSORT_BUDGET="0.0001")
     assert call(plane) == "not_due"
     make_due(trained)
-    deploy_app(plane, trained.settings, AUTOSORT_BUDGET="0.0001")
     assert call(plane) == "over_budget"
     events = plane.control()["events"]
     assert {each["fn"] for each in events if each["ev"] == "container_start"} == {"quarter"}

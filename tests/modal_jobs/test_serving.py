@@ -17,7 +17,6 @@ ASKED = {"songs": [{"title": "Rain on the roof", "artist": "Nobody"}], "top_k": 
 
 def test_a_promotion_while_requests_run_fails_none(deploy: Deploy, trained: Workspace) -> None:
     plane, autosort = deploy(trained.settings)
-    assert httpx.post(f"{plane.web}/serve/match", json=ASKED, timeout=120).status_code == 500, "there is no key yet"
     key = autosort.run("keys", "add", "app", "--role", "read").document["key"]
     autosort.run("sync")  # sends the versions that could serve
 

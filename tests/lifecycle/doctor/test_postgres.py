@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -175,6 +175,11 @@ def test_pgvector_must_be_there_or_to_be_had(
     found = judge_pgvector(Pgvector(installed, available, may_create))
     assert found.state is state
     assert told in f"{found.fact} {found.remedy}"
+
+
+def test_a_clock_that_is_fast_is_told_to_be(settings: RegistrySettings) -> None:
+    fast = check_clock(locate(settings), lambda: datetime.now(UTC) + timedelta(seconds=60))
+    assert (fast.state, fast.fact) == (State.BAD, "This machine's clock is 60.0 s ahead of the database's.")
 
 
 def test_clocks_must_agree() -> None:
