@@ -1,6 +1,6 @@
 """How well a retrained version matches real playlists, beside what a good data scientist would build in an afternoon.
 
-    python -m benchmarks.matching_quality PLAYLISTS.csv [--seeds 3] [--rerank] [--models FOLDER]
+    python -m benchmarks.matching_quality PLAYLISTS.csv [--seeds 3] [--emotions] [--rerank] [--models FOLDER]
 
 For each seed songs and playlists are dealt to other sides (the split's salt, by clusters of songs), the profile
 `bundled` is trained with another seed, and its signals are weighed. On the same test songs: the version's full
@@ -10,15 +10,16 @@ that baseline with its 95 % interval and p (songs of a playlist together), what 
 tier, playlists that were not trained on against the base model, the recognition of songs whose playlists are all taken
 away, and what matching takes beyond the encoder. About 8 minutes a seed on 2 cores.
 
-With --rerank the reranker is fine-tuned as well and weighed on the development songs (some minutes more a seed). With
---models the trained models are kept in that folder, and those that are there are used.
+With --emotions songs are also matched by what they make one feel, as an eleventh signal whose weight is learned with
+the others. With --rerank the reranker is fine-tuned as well and weighed on the development songs (some minutes more a
+seed). With --models the trained models are kept in that folder, and those that are there are used.
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,18 +27,21 @@ from typing import Any
 import numpy as np
 
 from benchmarks.trainings import BASE, bundled, read_snapshot
-from lifecycle.dataset_vectors import EncodedDataset, encode_dataset
+from lifecycle.dataset_vectors import EncodedDataset, encode_dataset, tell_emotions
+from lifecycle.emotion_models import store_bundled
 from lifecycle.evaluation import Regime, dataset_regimes, embedding_scores
 from lifecycle.fusion import Fusion, fuse
 from lifecycle.homeless import homeless_report
 from lifecycle.progress import Silent
+from registry.artifacts import ArtifactStore
 from registry.records import Playlist, Song
 from registry.vectors.records import Member, StoredProfile
-from registry.versions import EmbedderSpec, MatchSpec
+from registry.versions import EMOTION, EmbedderSpec, MatchSpec
+from serving.inference.emotions import EmotionModel
 from serving.inference.encoder import Encoder
 from serving.matching.index import PlaylistIndex
 from serving.matching.scoring import combined, scaled_signals
-from serving.matching.signals.names import TIERS
+from serving.matching.signals.names import SIGNALS, TIERS
 from training.baselines import Baselines
 from training.dataset import PairDataset, build_dataset
 from training.metrics import METRICS, Figures, QueryMetrics, Scores, query_metrics
@@ -55,6 +59,7 @@ class Seed:
     fusion: Fusion
     regimes: dict[str, Regime]
     base: dict[str, Regime]
+    feeling: tuple[Regime, MatchSpec] | None
 
     @property
     def songs(self) -> Regime:
@@ -65,20 +70,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="in any import format")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--emotions", action="store_true")
     parser.add_argument("--rerank", action="store_true")
     parser.add_argument("--models", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         models = arguments.models or Path(folder)
-        seeds = [one_seed(arguments.file, seed, models, rerank=arguments.rerank) for seed in range(arguments.seeds)]
+        seeds = [
+            one_seed(arguments.file, seed, models, emotions=arguments.emotions, rerank=arguments.rerank)
+            for seed in range(arguments.seeds)
+        ]
     beside_the_baseline(seeds)
     ablation(seeds)
+    with_emotions(seeds)
     unseen_playlists(seeds)
     homeless(seeds)
     print_speed(seeds[0].fusion.matching)
 
 
-def one_seed(file: Path, seed: int, models: Path, *, rerank: bool) -> Seed:
+def one_seed(file: Path, seed: int, models: Path, *, emotions: bool, rerank: bool) -> Seed:
     dataset = build_dataset(read_snapshot(file), salt="" if seed == 0 else f"seed {seed}")
     folder = models / str(seed)
     print(f"\nseed {seed}: {dataset.counts()}", flush=True)
@@ -89,7 +99,21 @@ def one_seed(file: Path, seed: int, models: Path, *, rerank: bool) -> Seed:
     if rerank:
         print_reranker(folder, dataset, fusion.matching, vectors, seed)
     tested = {each.name: each for each in dataset_regimes(fusion.matching, dataset, vectors)}
-    return Seed(dataset, fusion, tested, {each.name: each for each in dataset_regimes(fusion.matching, dataset, base)})
+    before = {each.name: each for each in dataset_regimes(fusion.matching, dataset, base)}
+    return Seed(dataset, fusion, tested, before, feelings(dataset, vectors) if emotions else None)
+
+
+def feelings(dataset: PairDataset, vectors: EncodedDataset) -> tuple[Regime, MatchSpec]:
+    """The test songs with what they make one feel, and matching that was learned with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = ArtifactStore(Path(folder))
+        model = EmotionModel.load(store, store_bundled(store), device="cpu")
+    felt = replace(vectors, emotions=tell_emotions(model, dataset.songs.values(), Silent()))
+    spec = fuse(dataset, felt, SIGNALS).matching
+    weight = spec.learned.known.get(EMOTION, 0.0) if spec.learned else None
+    print(f"  weight of emotions among all signals: {weight}", flush=True)
+    (regime,) = dataset_regimes(spec, dataset, felt, (Split.UNSEEN_SONG,))
+    return regime, spec
 
 
 def encoded(model: Path, dataset: PairDataset) -> EncodedDataset:
@@ -172,6 +196,20 @@ def ablation(seeds: Sequence[Seed]) -> None:
         left = ", ".join(f"{pooled(without, metric).mean():.3f}" for metric in SHOWN)
         told = ", ".join(f"{pooled(alone, metric).mean():.3f}" for metric in SHOWN[:2]) if alone else " " * 12
         print(f"  {title:16} {told}           {left}")
+
+
+def with_emotions(seeds: Sequence[Seed]) -> None:
+    """Emotions alone, and with them all signals, their weights learned together."""
+    alone, together = [], []
+    for seed in seeds:
+        if seed.feeling is None:
+            return
+        regime, spec = seed.feeling
+        felt = scaled_signals(regime.asked, regime.index, spec)[EMOTION]
+        alone.append(query_metrics(np.nan_to_num(felt), regime.relevant))
+        together.append(query_metrics(scored(regime, spec), regime.relevant))
+    for title, found in (("emotions alone", alone), ("emotions as an eleventh signal", together)):
+        print(f"  {title:31}", ", ".join(f"{metric} {pooled(found, metric).mean():.3f}" for metric in SHOWN))
 
 
 def print_reranker(folder: Path, dataset: PairDataset, spec: MatchSpec, vectors: EncodedDataset, seed: int) -> None:

@@ -27,6 +27,7 @@ from registry.versions import EmotionsSpec, MatchSpec, ModelVersion
 from serving.matching.index import PlaylistIndex
 from serving.matching.scoring import combined, scaled_signals
 from serving.matching.signals.asked import AskedSongs
+from serving.matching.signals.names import TIERS
 from training.audit import audit
 from training.baselines import Baselines
 from training.dataset import PairDataset, relevance
@@ -273,20 +274,21 @@ def _relevance(queries: Sequence[Query], playlist_ids: Sequence[str]) -> Relevan
 
 
 def _by_signal(regime: Regime, spec: MatchSpec) -> dict[str, dict[str, dict[str, float]]]:
-    """What each signal is worth by itself, and what is left without it, of those that the regime has at all."""
+    """What each signal is worth by itself, and what is left without it or its tier, of those that the regime has."""
     scaled = scaled_signals(regime.asked, regime.index, spec)
     there = {name: each for name, each in scaled.items() if not np.isnan(each).all()}
 
-    def without(signal: str) -> Scores:
-        others = {name: each for name, each in there.items() if name != signal}
-        return combined(others, regime.songs, regime.index, spec).score
+    def without(*signals: str) -> dict[str, float]:
+        others = {name: each for name, each in there.items() if name not in signals}
+        return evaluate_ranking(combined(others, regime.songs, regime.index, spec).score, regime.relevant).as_json()
 
     return {
         "signals": {
             name: evaluate_ranking(np.nan_to_num(each, nan=_NOT_THERE), regime.relevant).as_json()
             for name, each in there.items()
         },
-        "without": {name: evaluate_ranking(without(name), regime.relevant).as_json() for name in there},
+        "without": {name: without(name) for name in there},
+        "without_tiers": {tier: without(*names) for tier, names in TIERS.items() if there.keys() & set(names)},
     }
 
 

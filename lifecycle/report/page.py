@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from lifecycle.gate.policy import GatePolicy
-from lifecycle.report import charts, curves, facts, figures, labels, lifts, plots, verdict
+from lifecycle.report import charts, curves, facts, figures, labels, lifts, plots, signals, verdict
 from lifecycle.report.document import Document
 from lifecycle.report.scales import Scale
 
@@ -32,6 +32,8 @@ def _parts(document: Document) -> dict[str, Any]:
         "verdict": verdict.verdict_of(document),
         "tiles": verdict.tiles_of(document),
         **_comparisons(document, policy),
+        "matched_by": signals.signal_table(document),
+        "none_fits": signals.none_fits_chart(document),
         "golden": sorted(document["golden"], key=_broken_first),
         "silent": facts.silent_titles(document),
         "splits": facts.split_rows(document),

@@ -17,7 +17,7 @@ def test_the_production_profile_trains_registers_and_serves(
     autosort.environment["AUTOSORT_BASE_FOLDER"] = str(shrunken_e5)
     autosort.run("import", str(small_library))
     done = autosort.run(
-        "retrain", "--profile", "e5-large", "--epochs", "1", "--set", "signals=[acoustic,text,nearest]"
+        "retrain", "--profile", "e5-large", "--epochs", "1", "--set", "signals=[acoustic,text,nearest,emotion]"
     ).document
     assert (done["version"], done["stage"]) == ("v2", "ready")
     base, tuned = autosort.run("status").document["versions"]
@@ -36,8 +36,11 @@ def test_the_production_profile_trains_registers_and_serves(
     assert document["specification"]["embedder"]["playlist_prompt"] == INSTRUCTION
     assert document["specification"]["embedder"]["song_prompt"] == ""
     assert document["training"]["configuration"]["scale"] == 50
-    assert set(document["specification"]["matching"]["signals"]) == {"text", "nearest", "acoustic"}
+    assert set(document["specification"]["matching"]["signals"]) == {"text", "nearest", "acoustic", "emotion"}
     assert autosort.run(*PROMOTE_V2).document["live"] == "v2"
     matched = autosort.run("match", "song-00001").document
     assert matched["model_version"] == "v2"
-    assert set(matched["results"][0]["matches"][0]["signals"]) <= {"text", "nearest", "acoustic", "by_text"}
+    (result,) = matched["results"]
+    shares = [set(each["signals"]) for each in result["matches"]]
+    assert all(each <= {"text", "nearest", "acoustic", "emotion", "by_text"} for each in shares)
+    assert any("emotion" in each for each in shares)

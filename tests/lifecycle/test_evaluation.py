@@ -41,6 +41,9 @@ def test_a_report_has_every_regime_signal_and_genre(trained: Workspace) -> None:
     for regime in (everywhere, by_text):
         assert set(regime["without"]) == set(regime["signals"])
         assert all(each["n"] == regime["n"] for each in regime["without"].values())
+    assert set(everywhere["without_tiers"]) == {"vectors", "metadata", "audio"}
+    assert everywhere["without_tiers"]["audio"] == everywhere["without"]["acoustic"]
+    assert set(by_text["without_tiers"]) == {"vectors", "metadata"}
     assert sum(each["n"] for each in report["genres"].values()) == report["n"]
     assert sum(each["n"] for each in report["regimes"].values()) == report["n"]
 

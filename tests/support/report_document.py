@@ -96,6 +96,11 @@ def specification() -> dict[str, Any]:
                 "activity": {"semantic": 0.6, "acoustic": 0.4},
             },
             "signals": {"text": scale, "centroid": scale, "acoustic": scale},
+            "learned": {
+                "known": {"text": 0.31, "centroid": 0.0, "acoustic": 0.77},
+                "by_text": {"text": 2.4},
+                "type_influence": 0.0,
+            },
             "features": {"energy": scale},
         },
         "reranker": None,
@@ -114,10 +119,24 @@ def _evaluation(version: str, *, new: bool) -> dict[str, Any]:
         **_metrics(0.716 if new else 0.629),
         "regimes": regimes,
         "genres": {},
+        "types": {"genre": _type(402, 0.71), "mood": _type(288, 0.66), "activity": _type(28, 0.52)},
+        "none_fits": {
+            **_recognised(0.951, 0.381),
+            "n": 418,
+            "curve": [_recognised(kept, 1.1 - 0.76 * kept) for kept in (0.8, 0.85, 0.9, 0.95, 0.98)],
+        },
         "confusions": _confusions(),
         "golden": None,
         "general_similarity": {"n": 1379, "spearman": 0.802 if new else 0.824},
     }
+
+
+def _type(queries: int, top5: float) -> dict[str, Any]:
+    return {"n": queries, "sufficient": queries >= 30, **_metrics(top5)}
+
+
+def _recognised(kept: float, recognised: float) -> dict[str, float]:
+    return {"threshold": 0.2, "kept": kept, "recognised": round(recognised, 4)}
 
 
 def _metrics(top5: float) -> dict[str, float]:
@@ -137,6 +156,8 @@ def _regime(queries: int, candidates: int, top5: float) -> dict[str, Any]:
             name: [round(max(0, value - half), 4), round(value + half, 4)] for name, value in metrics.items()
         },
         "signals": {"text": _metrics(top5 - 0.06), "centroid": _metrics(top5 - 0.04), "acoustic": _metrics(0.21)},
+        "without": {"text": _metrics(top5 - 0.004), "centroid": _metrics(top5), "acoustic": _metrics(top5 - 0.052)},
+        "without_tiers": {"vectors": _metrics(0.26), "audio": _metrics(top5 - 0.052)},
         "embedding": _metrics(top5 - 0.015),
         "baselines": {
             "popularity": _metrics(0.118),
@@ -297,6 +318,16 @@ def _training() -> dict[str, Any]:
             "interpolation": _interpolation(),
             "chosen_coefficient": 0.75,
             "silent_titles": _silent(),
+            "fusion": {
+                "songs": 131,
+                "taken": True,
+                "heuristic_mrr": 0.612,
+                "learned_mrr": {"0.0": 0.641, "0.5": 0.638, "1.0": 0.629},
+            },
+            "reranker": {
+                "n": 200, "taken": False, "weight": 0.05, "mrr_before": 0.641, "mrr_after": 0.643, "mrr_alone": 0.28,
+                "ms_a_song": 58.4, "device": "cpu",
+            },
             "hard_negatives": 812,
             "rows": 8044,
             "steps": 126,
