@@ -21,9 +21,6 @@ from serving.matching.signals.semantic import CentroidSignal, NearestSignal, Tex
 from serving.matching.signals.sound import MeanSoundSignal, SoundSignal
 from serving.settings import ALL_TIERS, Tier
 
-MINIMUM_SONGS = 1
-"""A playlist with fewer songs is known by its text alone. One song tells more of a playlist than its text does."""
-
 
 @dataclass(frozen=True)
 class PlaylistIndex:
@@ -34,7 +31,7 @@ class PlaylistIndex:
         types: what each playlist is for.
         texts: shape (p, d), unit vectors.
         centroids: shape (p, d); rows of NaN where a playlist is known by its description alone.
-        by_text: shape (p,), whether that is so.
+        by_text: shape (p,), whether that is so: of those without songs, since one song tells more than the text does.
         semantic_share: shape (p,), the weight of meaning by the playlist's type; the rest is sound's.
         signals: those that the version matches by, by name.
     """
@@ -82,17 +79,14 @@ class PlaylistIndex:
             Refused: the version matches by a signal that this release does not know.
         """
         types = tuple(detect_type(each.playlist, each.acoustic) for each in profiles)
-        text, centroid = (
-            TextSignal.build(profiles, dimensions),
-            CentroidSignal.build(profiles, dimensions, MINIMUM_SONGS),
-        )
+        text, centroid = TextSignal.build(profiles, dimensions), CentroidSignal.build(profiles, dimensions)
         made: dict[str, Signal] = {"text": text, "centroid": centroid}
         return cls(
             profiles=tuple(profiles),
             types=types,
             texts=text.texts,
             centroids=centroid.centroids,
-            by_text=np.array([each.song_count < MINIMUM_SONGS for each in profiles], np.bool_),
+            by_text=np.array([each.song_count == 0 for each in profiles], np.bool_),
             semantic_share=np.array([each.blended(spec.weights) for each in types], np.float32),
             signals={
                 name: made.get(name) or _signal(name, profiles, spec, dimensions, before)
@@ -114,7 +108,7 @@ class PlaylistIndex:
         signals = {name: signal for name, signal in alone.signals.items() if name in self.signals}
         lexical = self.signals.get("lexical")
         if isinstance(lexical, LexicalSignal):
-            words = LexicalSignal.build([profile], spec.text_template, MINIMUM_SONGS, weights=lexical.weights)
+            words = LexicalSignal.build([profile], spec.text_template, weights=lexical.weights)
             signals["lexical"] = words
         return replace(alone, signals=signals)
 
@@ -145,14 +139,12 @@ def _signal(
     name: str, profiles: Sequence[StoredProfile], spec: MatchSpec, dimensions: int, before: PlaylistIndex | None
 ) -> Signal:
     if name == "nearest":
-        return NearestSignal.build(profiles, dimensions, MINIMUM_SONGS)
+        return NearestSignal.build(profiles, dimensions)
     if name == "acoustic":
-        return (SoundSignal if spec.sounds else MeanSoundSignal).build(profiles, spec, MINIMUM_SONGS)
+        return (SoundSignal if spec.sounds else MeanSoundSignal).build(profiles, spec)
     if name == "lexical":
         known = before.signals.get("lexical") if before else None
-        return LexicalSignal.build(
-            profiles, spec.text_template, MINIMUM_SONGS, known if isinstance(known, LexicalSignal) else None
-        )
+        return LexicalSignal.build(profiles, spec.text_template, known if isinstance(known, LexicalSignal) else None)
     if name == "era":
         return EraSignal.build(profiles)
     if name == EMOTION:

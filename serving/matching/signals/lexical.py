@@ -45,22 +45,20 @@ class LexicalSignal:
         cls,
         profiles: Sequence[StoredProfile],
         template: int,
-        minimum: int,
         before: "LexicalSignal | None" = None,
         *,
         weights: Matrix | None = None,
     ) -> Self:
-        """Count the words of playlists' songs.
+        """Count the words of playlists' songs; a playlist without songs is taken by its own text.
 
         Args:
-            minimum: a playlist with fewer songs is taken by its own text.
             before: what is known already; profiles that it holds are not counted again.
             weights: those of a library; by default that of these playlists.
         """
         from scipy.sparse import csr_array, diags_array, vstack
 
         held = before.counts if before is not None and before.template == template else {}
-        counts = {each.playlist.playlist_id: (each, _counts_of(each, template, minimum, held)) for each in profiles}
+        counts = {each.playlist.playlist_id: (each, _counts_of(each, template, held)) for each in profiles}
         tables = [table for _, table in counts.values()]
         every = vstack([csr_array((0, _TERMS), dtype=np.float32), *tables], format="csr")
         if weights is None:
@@ -97,13 +95,11 @@ class LexicalSignal:
         return type(self)(self.template, self.counts, self.weights, self.means[:, place], self.known[place])
 
 
-def _counts_of(
-    profile: StoredProfile, template: int, minimum: int, held: Mapping[str, tuple[StoredProfile, Any]]
-) -> Any:  # noqa: ANN401 - scipy's sparse arrays have no types
+def _counts_of(profile: StoredProfile, template: int, held: Mapping[str, tuple[StoredProfile, Any]]) -> Any:  # noqa: ANN401 - scipy's sparse arrays have no types
     known = held.get(profile.playlist.playlist_id)
     if known is not None and known[0] is profile:
         return known[1]
-    if profile.song_count < minimum:
+    if profile.song_count == 0:
         return _count([render_playlist(profile.playlist, template)])
     return _count([render_song(member.song, template) for member in profile.members])
 

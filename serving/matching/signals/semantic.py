@@ -43,10 +43,10 @@ class CentroidSignal:
     centroids: Matrix
 
     @classmethod
-    def build(cls, profiles: Sequence[StoredProfile], dimensions: int, minimum: int) -> Self:
-        """Centroids of playlists with so many songs at least."""
+    def build(cls, profiles: Sequence[StoredProfile], dimensions: int) -> Self:
+        """Centroids of playlists that have one."""
         nothing = np.full(dimensions, np.nan, np.float32)
-        rows = [nothing if each.centroid is None or each.song_count < minimum else each.centroid for each in profiles]
+        rows = [nothing if each.centroid is None else each.centroid for each in profiles]
         return cls(np.array(rows, np.float32).reshape(-1, dimensions))
 
     def scores(self, asked: AskedSongs) -> Matrix:
@@ -73,13 +73,10 @@ class NearestSignal:
     places: npt.NDArray[np.intp]
 
     @classmethod
-    def build(cls, profiles: Sequence[StoredProfile], dimensions: int, minimum: int) -> Self:
-        """The songs of playlists with so many songs at least."""
+    def build(cls, profiles: Sequence[StoredProfile], dimensions: int) -> Self:
+        """The playlists' songs that have vectors."""
         held = [
-            [(member.song, member.vector) for member in each.members if member.vector is not None]
-            if each.song_count >= minimum
-            else []
-            for each in profiles
+            [(member.song, member.vector) for member in each.members if member.vector is not None] for each in profiles
         ]
         places = np.full((len(held), max(map(len, held), default=0)), -1, np.intp)
         start = 0

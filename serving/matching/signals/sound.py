@@ -33,11 +33,9 @@ class MeanSoundSignal:
     means: Matrix
 
     @classmethod
-    def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec, minimum: int) -> Self:
-        """Means of playlists with so many songs at least."""
-        rows = [
-            scaled_features(each.acoustic if each.song_count >= minimum else {}, spec.features) for each in profiles
-        ]
+    def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec) -> Self:
+        """Means of playlists' songs."""
+        rows = [scaled_features(each.acoustic, spec.features) for each in profiles]
         return cls(spec.features, np.array(rows, np.float32).reshape(-1, len(ACOUSTIC_FEATURES)))
 
     def scores(self, asked: AskedSongs) -> Matrix:
@@ -74,9 +72,9 @@ class SoundSignal:
     variances: Matrix
 
     @classmethod
-    def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec, minimum: int) -> Self:
-        """Distributions of playlists with so many songs at least."""
-        held = [[member.song for member in each.members] if each.song_count >= minimum else [] for each in profiles]
+    def build(cls, profiles: Sequence[StoredProfile], spec: MatchSpec) -> Self:
+        """Distributions of playlists' songs."""
+        held = [[member.song for member in each.members] for each in profiles]
         within = np.array([scale.within for scale in spec.sounds.values()], np.float32)
         told = [_distribution(normal_scores(songs, spec.sounds), within) for songs in held]
         shape = (len(told), len(within))

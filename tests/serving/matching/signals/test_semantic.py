@@ -29,35 +29,33 @@ def asked(name: str = "asked", vector: Sequence[float] = (1, 0, 0)) -> AskedSong
 
 
 def test_nearest_is_the_mean_of_the_three_most_alike(holding: Holding) -> None:
-    signal = NearestSignal.build([holding("p", songs(5), leaning(0.1, 0.9, 0.5, 0.7, 0.2))], 3, 1)
+    signal = NearestSignal.build([holding("p", songs(5), leaning(0.1, 0.9, 0.5, 0.7, 0.2))], 3)
     assert signal.scores(asked())[0, 0] == pytest.approx((0.9 + 0.7 + 0.5) / 3)
 
 
 def test_a_song_is_not_compared_with_itself(holding: Holding) -> None:
-    signal = NearestSignal.build([holding("p", songs(4), leaning(1.0, 0.4, 0.6, 0.2))], 3, 1)
+    signal = NearestSignal.build([holding("p", songs(4), leaning(1.0, 0.4, 0.6, 0.2))], 3)
     assert signal.scores(asked("s0"))[0, 0] == pytest.approx(0.4)
     (near,) = signal.nearest(asked("s0"), 0)
     assert [song.song_id for song, _ in near] == ["s2", "s1", "s3"]
 
 
 def test_a_playlist_that_holds_nothing_but_the_song_says_nothing(holding: Holding) -> None:
-    signal = NearestSignal.build([holding("p", songs(1), leaning(1.0))], 3, 1)
+    signal = NearestSignal.build([holding("p", songs(1), leaning(1.0))], 3)
     assert np.isnan(signal.scores(asked("s0"))).all()
     assert signal.nearest(asked("s0"), 0) == [[]]
 
 
-def test_songs_without_a_vector_and_playlists_with_too_few_songs_are_passed_over(holding: Holding) -> None:
-    few, some = holding("few", songs(2), leaning(0.9, 0.9)), holding("some", songs(3, "t"), leaning(0.3))
-    signal = NearestSignal.build([few, some, holding("none", [])], 3, 3)
-    np.testing.assert_allclose(signal.scores(asked())[0], [np.nan, 0.3, np.nan], atol=1e-6)
-    centroid = CentroidSignal.build([few, some], 3, 3)
-    np.testing.assert_allclose(centroid.scores(asked())[0], [np.nan, 0.3], atol=1e-6)
+def test_songs_without_a_vector_and_playlists_without_songs_are_passed_over(holding: Holding) -> None:
+    some, none = holding("some", songs(3, "t"), leaning(0.3)), holding("none", [])
+    signal = NearestSignal.build([some, none], 3)
+    np.testing.assert_allclose(signal.scores(asked())[0], [0.3, np.nan], atol=1e-6)
+    centroid = CentroidSignal.build([some, none], 3)
+    np.testing.assert_allclose(centroid.scores(asked())[0], [0.3, np.nan], atol=1e-6)
 
 
 def test_the_nearest_come_with_their_cosines(holding: Holding) -> None:
-    signal = NearestSignal.build(
-        [holding("a", songs(4), leaning(0.1, 0.9, 0.5, 0.7)), holding("b", songs(1, "t"))], 3, 1
-    )
+    signal = NearestSignal.build([holding("a", songs(4), leaning(0.1, 0.9, 0.5, 0.7)), holding("b", songs(1, "t"))], 3)
     (near,) = signal.nearest(asked(), 0)
     assert [song.song_id for song, _ in near] == ["s1", "s3", "s2"]
     assert [cosine for _, cosine in near] == pytest.approx([0.9, 0.7, 0.5], abs=1e-6)
@@ -65,10 +63,10 @@ def test_the_nearest_come_with_their_cosines(holding: Holding) -> None:
 
 
 def test_no_playlists_and_no_songs_are_no_trouble(holding: Holding) -> None:
-    for signal in (NearestSignal.build([], 3, 1), TextSignal.build([], 3), CentroidSignal.build([], 3, 1)):
+    for signal in (NearestSignal.build([], 3), TextSignal.build([], 3), CentroidSignal.build([], 3)):
         assert signal.scores(asked()).shape == (1, 0)
     nobody = AskedSongs([], np.zeros((0, 3), np.float32))
-    assert NearestSignal.build([holding("p", songs(2), leaning(0.1, 0.2))], 3, 1).scores(nobody).shape == (0, 1)
+    assert NearestSignal.build([holding("p", songs(2), leaning(0.1, 0.2))], 3).scores(nobody).shape == (0, 1)
 
 
 vectors = st.lists(st.lists(st.integers(-5, 5), min_size=3, max_size=3).filter(any), max_size=7)
@@ -87,7 +85,7 @@ def test_nearest_is_what_sorting_every_playlist_gives(
     ]
     wanted = scaled(queries)
     asking = AskedSongs(songs(len(queries), "q"), wanted)
-    signal = NearestSignal.build(profiles, 3, 1)
+    signal = NearestSignal.build(profiles, 3)
     found = signal.scores(asking)
     for column, held in enumerate(playlists):
         if not held:

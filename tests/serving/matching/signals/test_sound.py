@@ -61,7 +61,7 @@ def test_it_is_the_log_of_how_much_likelier_the_sound_is_there(holding: Holding)
     """By hand: four songs at normal score 1, one made-up song at 0, five made-up songs of the usual spread."""
     scale = SoundScale(values=(0.0, 1.0), scores=(-2.0, 2.0), within=0.5)
     spec = SPEC.model_copy(update={"sounds": {"energy": scale}})
-    signal = SoundSignal.build([holding("p", songs([0.75] * 4))], spec, 1)
+    signal = SoundSignal.build([holding("p", songs([0.75] * 4))], spec)
     mean = 4 * 1.0 / 5
     variance = (4 * (1 - mean) ** 2 + 5 * 0.25) / 9 * (1 + 1 / 5)
     for energy in (0.0, 0.5, 0.75, 1.0):
@@ -72,7 +72,7 @@ def test_it_is_the_log_of_how_much_likelier_the_sound_is_there(holding: Holding)
 
 def test_two_playlists_of_one_mean_are_told_apart_by_their_spread(holding: Holding) -> None:
     narrow, wide = holding("narrow", songs([0.5] * 20)), holding("wide", songs([0.1, 0.9] * 10))
-    signal = SoundSignal.build([narrow, wide], SPEC, 3)
+    signal = SoundSignal.build([narrow, wide], SPEC)
     middle, edge = scores(signal, *songs([0.5, 0.9]))
     assert middle[0] > middle[1]
     assert edge[1] > edge[0]
@@ -80,7 +80,7 @@ def test_two_playlists_of_one_mean_are_told_apart_by_their_spread(holding: Holdi
 
 def test_what_a_song_does_not_have_says_nothing(holding: Holding) -> None:
     signal = SoundSignal.build(
-        [holding("quiet", songs([0.1] * 5, valence=0.5)), holding("loud", songs([0.9] * 5))], SPEC, 3
+        [holding("quiet", songs([0.1] * 5, valence=0.5)), holding("loud", songs([0.9] * 5))], SPEC
     )
     loud_without_valence = scores(signal, *songs([0.9]))[0]
     assert loud_without_valence[1] > loud_without_valence[0]
@@ -89,13 +89,13 @@ def test_what_a_song_does_not_have_says_nothing(holding: Holding) -> None:
 
 def test_few_songs_do_not_pass_for_a_narrow_taste(holding: Holding) -> None:
     few, many = holding("few", songs([0.5] * 3)), holding("many", songs([0.5] * 50))
-    near, far = scores(SoundSignal.build([few, many], SPEC, 3), *songs([0.5, 0.99]))
+    near, far = scores(SoundSignal.build([few, many], SPEC), *songs([0.5, 0.99]))
     assert near[1] > near[0]
     assert far[0] > far[1]
 
 
-def test_a_playlist_without_sound_or_with_too_few_songs_says_nothing(holding: Holding) -> None:
-    signal = SoundSignal.build([holding("mute", songs([None] * 4)), holding("few", songs([0.5] * 2))], SPEC, 3)
+def test_a_playlist_without_sound_or_without_songs_says_nothing(holding: Holding) -> None:
+    signal = SoundSignal.build([holding("mute", songs([None] * 4)), holding("none", [])], SPEC)
     assert np.isnan(scores(signal, *songs([0.5]))[0]).all()
 
 
@@ -104,7 +104,7 @@ def test_the_features_that_speak_for_it_are_named_the_most_telling_first(holding
         Song(song_id=f"s{row}", title="T", audio_features=AudioFeatures(energy=one, valence=other))
         for row, (one, other) in enumerate(zip(SPREAD, reversed(SPREAD), strict=True))
     ]
-    signal = SoundSignal.build([holding("p", every[90:])], spec_of(every), 3)
+    signal = SoundSignal.build([holding("p", every[90:])], spec_of(every))
     loud_and_sad = Song(song_id="x", title="T", audio_features=AudioFeatures(energy=0.97, valence=0.5))
     assert signal.most_alike(loud_and_sad, 0) == ["energy"]
 
@@ -116,7 +116,7 @@ levels = st.lists(st.none() | st.floats(0, 1), max_size=6)
 def test_a_score_is_a_number_wherever_both_have_a_sound(
     holding: Holding, playlists: list[list[float | None]], asked: list[float | None]
 ) -> None:
-    signal = SoundSignal.build([holding(str(row), songs(each)) for row, each in enumerate(playlists)], SPEC, 1)
+    signal = SoundSignal.build([holding(str(row), songs(each)) for row, each in enumerate(playlists)], SPEC)
     found = signal.scores(AskedSongs(songs(asked), np.zeros((len(asked), 3), np.float32)))
     known = np.array(
         [[value is not None and any(each is not None for each in held) for held in playlists] for value in asked]
