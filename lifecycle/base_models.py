@@ -64,11 +64,13 @@ def store_base_model(model: BaseModel, store: ArtifactStore, folder: Path | None
     """Put a base model into the artifact store and return how it is used.
 
     Args:
-        folder: take the model from there instead of the Hub, for a machine that cannot reach it.
+        folder: take a model of the Hub from there, for a machine that cannot reach it.
 
     Raises:
         ArtifactError: the model cannot be fetched, or the folder holds none.
     """
+    if model.name == BUNDLED_MODEL:
+        folder = None
     with tempfile.TemporaryDirectory() as copied:
         copy_safe_files(_source(model, folder), Path(copied))
         digest = store.add(Path(copied))

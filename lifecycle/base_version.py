@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from lifecycle.base_models import BUNDLED_MODEL, base_model, store_base_model
+from lifecycle.base_models import base_model, store_base_model
 from lifecycle.calibration import calibrated_matching, training_sample
 from lifecycle.dataset_vectors import encode_dataset
 from lifecycle.emotion_models import store_emotions
@@ -16,6 +16,7 @@ from registry.database import actor
 from registry.errors import BadInput
 from registry.texts import CURRENT_TEMPLATE
 from registry.versions import ModelSpec, ModelVersion
+from training.configuration import profile
 from training.dataset import unsplit_dataset
 
 
@@ -23,7 +24,7 @@ def ensure_base_version(workspace: Workspace, progress: Progress, base: str | No
     """The version that is a base model itself: registered, and embedded and made live if no version is live yet.
 
     Args:
-        base: package or hub id; by default that of the first version, or the bundled model.
+        base: package or hub id; by default that of the first version, or of the recipe that the settings name.
 
     Raises:
         BadInput: the catalogue holds nothing to serve.
@@ -45,7 +46,7 @@ def register_base_version(workspace: Workspace, progress: Progress, base: str | 
     Raises:
         BadInput, NotFound, ArtifactError: as `ensure_base_version`.
     """
-    return _registered(workspace, base) or _register(workspace, base or BUNDLED_MODEL, progress)
+    return _registered(workspace, base) or _register(workspace, base or profile(read_settings().recipe).base, progress)
 
 
 def _registered(workspace: Workspace, base: str | None) -> ModelVersion | None:

@@ -151,7 +151,7 @@ def _waiting(workspace: Workspace, name: str | None) -> dict[str, int]:
     if waiting or name:
         return waiting
     with workspace.database.transaction() as connection:
-        return {"bundled": catalogue.counts(connection)["songs"]}
+        return {read_settings().recipe: catalogue.counts(connection)["songs"]}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lifecycle.base_models import BUNDLED_MODEL
 from lifecycle.base_version import ensure_base_version
 from lifecycle.gate.decision import Decision
 from lifecycle.golden.file import GOLDEN_FILE
@@ -55,7 +56,7 @@ def demonstrate(workspace: Workspace, progress: Progress, *, songs: int) -> Demo
     imported = _import(workspace, library)
     write_golden(library, workspace.settings.home / GOLDEN_FILE)
     progress.say("2. Register the base model as v1 and make it live")
-    base = ensure_base_version(workspace, progress).version
+    base = ensure_base_version(workspace, progress, BUNDLED_MODEL).version
     _start_from(workspace, base, progress)
     progress.say("3. Build pairs, fine-tune, evaluate both versions on held-out songs, register, re-embed")
     retrained = retrain(workspace, profile("bundled", **_SHORTENED), progress)

@@ -3,12 +3,19 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from registry.errors import BadInput
+from training.configuration import PROFILES
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _known_profile(value: str) -> str:
+    if value not in PROFILES:
+        raise ValueError(f"there are {', '.join(PROFILES)}")
+    return value
 
 
 def _parted(value: object) -> object:
@@ -20,6 +27,8 @@ class LifecycleSettings(BaseSettings):
 
     Attributes:
         compute: where heavy work runs: this machine or Modal (`AUTOSORT_COMPUTE`).
+        profile: the training recipe unless a command names one; the first version is its base model
+            (`AUTOSORT_PROFILE`).
         gpu_price: of an A10, in dollars a second (`AUTOSORT_GPU_PRICE`).
         core_price: of a processor core, in dollars a second (`AUTOSORT_CORE_PRICE`).
         memory_price: of a GiB of memory, in dollars a second (`AUTOSORT_MEMORY_PRICE`).
@@ -41,6 +50,7 @@ class LifecycleSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AUTOSORT_", env_ignore_empty=True, frozen=True)
 
     compute: Literal["local", "modal"] = "local"
+    profile: Annotated[str, AfterValidator(_known_profile)] | None = None
     base_folder: Path | None = None
     emotions_folder: Path | None = None
     gpu_price: Dollars = 0.000306
@@ -55,6 +65,11 @@ class LifecycleSettings(BaseSettings):
     modal_app: str = "autosort"
     modal_embedders: Annotated[int, Field(ge=1, le=100)] = 8
     webhooks: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parted)] = ()
+
+    @property
+    def recipe(self) -> str:
+        """The profile; unless it was set, the one that is meant for where heavy work runs."""
+        return self.profile or {"local": "bundled", "modal": "e5-large"}[self.compute]
 
 
 def read_settings() -> LifecycleSettings:

@@ -150,6 +150,6 @@ def quarter() -> dict[str, Any]:
 
     volume.reload()
     try:
-        return run_quarter_here(SETTINGS.profile)
+        return run_quarter_here()
     finally:
         volume.commit()

@@ -17,7 +17,6 @@ class ModalSettings(BaseSettings):
             (`AUTOSORT_MODAL_REGION`).
         embedders: containers that embed at once, at most (`AUTOSORT_MODAL_EMBEDDERS`).
         warm: containers that serve although nobody asks (`AUTOSORT_MODAL_WARM`).
-        profile: by which the quarter trains (`AUTOSORT_MODAL_PROFILE`).
         cron: when the quarter is looked at (`AUTOSORT_MODAL_CRON`), in `timezone` (`AUTOSORT_MODAL_TIMEZONE`).
     """
 
@@ -29,7 +28,6 @@ class ModalSettings(BaseSettings):
     region: str | None = None
     embedders: Annotated[int, Field(ge=1, le=100)] = 8
     warm: Annotated[int, Field(ge=0, le=20)] = 0
-    profile: str = "e5-large"
     cron: str = "0 6 2 1,4,7,10 *"
     timezone: str = "UTC"
 

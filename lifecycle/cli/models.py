@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lifecycle.cli.output import ExpenseReasonOption, JsonOption, Output, OverBudgetOption, reporting
+from lifecycle.cli.output import ExpenseReasonOption, JsonOption, Output, OverBudgetOption, ProfileOption, reporting
 from lifecycle.cli.tables import evaluation_table, lift_table, print_golden, table
 from lifecycle.reconcile.work import Reconciled
 from lifecycle.workspace import open_workspace
@@ -15,7 +15,7 @@ from lifecycle.workspace import open_workspace
 
 def retrain(
     *,
-    profile: Annotated[str, typer.Option(help="Training recipe.")] = "bundled",
+    profile: ProfileOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Passes over the pairs.")] = None,
     reembed: Annotated[bool, typer.Option(help="Also embed the catalogue for the new version.")] = True,
@@ -30,12 +30,13 @@ def retrain(
     """Fine-tune on the catalogue as it is and register, evaluate and embed the outcome as the next version."""
     from lifecycle.budget import Waiver, training_bill
     from lifecycle.retrain import retrain as run
+    from lifecycle.settings import read_settings
     from training.configuration import parse_changes
     from training.configuration import profile as configuration
 
     with reporting(as_json) as output, open_workspace() as workspace:
         given = {"seed": seed} if epochs is None else {"seed": seed, "epochs": epochs}
-        chosen = configuration(profile, **given | parse_changes(changes or []))
+        chosen = configuration(profile or read_settings().recipe, **given | parse_changes(changes or []))
         with training_bill(workspace, chosen, output.progress, Waiver(over_budget, reason), reembed=reembed) as bill:
             done = run(workspace, chosen, output.progress, reembed=reembed, processes=processes)
             bill.version = done.version.version

@@ -17,6 +17,7 @@ from registry.errors import AutosortError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept in the audit log.")]
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="Training recipe, instead of AUTOSORT_PROFILE.")]
 OverBudgetOption = Annotated[
     bool, typer.Option("--over-budget", help="Go on although it exceeds the month's budget; needs --reason.")
 ]

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from lifecycle.cli.output import JsonOption, reporting
+from lifecycle.cli.output import JsonOption, ProfileOption, reporting
 from lifecycle.cli.tables import table
 from lifecycle.workspace import open_workspace
 
@@ -34,7 +34,7 @@ def check(as_json: JsonOption = False) -> None:
 
 
 def cost(
-    profile: Annotated[str, typer.Option(help="Training recipe.")] = "bundled",
+    profile: ProfileOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Passes over the pairs.")] = None,
     pairs: Annotated[int | None, typer.Option(min=0, help="Pairs trained on, instead of the catalogue's.")] = None,
     songs: Annotated[int | None, typer.Option(min=0, help="Songs embedded, instead of the catalogue's.")] = None,
@@ -42,16 +42,18 @@ def cost(
 ) -> None:
     """Tell what a retraining and a re-embedding would cost, and how this month stands to its budget."""
     from lifecycle.planning import plan
+    from lifecycle.settings import read_settings
     from training.configuration import profile as configuration
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        chosen = configuration(profile) if epochs is None else configuration(profile, epochs=epochs)
+        name = profile or read_settings().recipe
+        chosen = configuration(name) if epochs is None else configuration(name, epochs=epochs)
         planned = plan(workspace, chosen, pairs=pairs, songs=songs)
         output.show(planned.as_json(), lambda console: _print_plan(console, planned))
 
 
 def quarter(
-    profile: Annotated[str, typer.Option(help="Training recipe.")] = "bundled",
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do what a quarter asks for: check, retrain, evaluate, re-embed, compare, tell. Promotes nothing by itself.
@@ -59,10 +61,12 @@ def quarter(
     Exit code 0: a version waits for its promotion; 3: nothing is due; 1: due, and it came to nothing.
     """
     from lifecycle.quarter import Outcome, run_quarter
+    from lifecycle.settings import read_settings
     from training.configuration import profile as configuration
 
     with reporting(as_json) as output, open_workspace() as workspace:
-        done = run_quarter(workspace, configuration(profile), output.progress)
+        chosen = configuration(profile or read_settings().recipe)
+        done = run_quarter(workspace, chosen, output.progress)
         output.show(done.as_json(), lambda console: console.print(f"{done.outcome}: {done.why}", highlight=False))
         if done.outcome not in {Outcome.WAITS, Outcome.PROMOTED}:
             raise typer.Exit(NOT_DUE if done.outcome is Outcome.NOT_DUE else 1)

@@ -272,11 +272,12 @@ def service_app(refresh: Callable[[], None]) -> "FastAPI":
     return create_app(registry, settings, ArtifactStore(registry.artifacts_folder, refresh))
 
 
-def run_quarter_here(profile: str) -> dict[str, Any]:
-    """The quarter in a container, by a profile's recipe: `Quarter` as JSON."""
+def run_quarter_here() -> dict[str, Any]:
+    """The quarter in a container: `Quarter` as JSON."""
     from lifecycle.quarter import run_quarter
+    from lifecycle.settings import read_settings
     from lifecycle.workspace import open_workspace
-    from training.configuration import profile as configuration
+    from training.configuration import profile
 
     with open_workspace() as workspace:
-        return run_quarter(workspace, configuration(profile), Silent()).as_json()
+        return run_quarter(workspace, profile(read_settings().recipe), Silent()).as_json()

@@ -28,12 +28,29 @@ def test_the_environment_decides_and_empty_variables_count_as_unset(monkeypatch:
         if name not in {"compute", "base_folder", "emotions_folder", "modal_app", "webhooks"}  # texts
         for value in ("-1", "inf", "nan", "ten")
     ]
-    + [("compute", "cloud")],
+    + [("compute", "cloud"), ("profile", "e5-huge")],
 )
 def test_what_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"AUTOSORT_{name}".upper(), value)
     with pytest.raises(BadInput, match=f"AUTOSORT_{name.upper()} is '{value}'"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("compute", "profile", "recipe"),
+    [
+        ("local", "", "bundled"),
+        ("modal", "", "e5-large"),
+        ("modal", "bundled", "bundled"),
+        ("local", "e5-large", "e5-large"),
+    ],
+)
+def test_the_recipe_is_meant_for_where_the_work_is_done_unless_it_was_set(
+    monkeypatch: pytest.MonkeyPatch, compute: str, profile: str, recipe: str
+) -> None:
+    monkeypatch.setenv("AUTOSORT_COMPUTE", compute)
+    monkeypatch.setenv("AUTOSORT_PROFILE", profile)
+    assert read_settings().recipe == recipe
 
 
 def test_webhooks_are_parted_by_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,11 +30,6 @@ SONGS = 3_000
 RETRAIN = ("retrain", "--profile", "e5-large", "--epochs", "1", "--no-reembed")
 
 
-def started(plane: ControlPlane, function: str) -> int:
-    events = plane.control()["events"]
-    return sum(each["ev"] == "container_start" and each["fn"].startswith(function) for each in events)
-
-
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 180
     while not condition():
@@ -84,11 +79,11 @@ def test_a_training_that_modal_left_and_then_took_a_container_from_ends_as_one_v
         plane.control(preempt={"train": [2]})
         make_due(settings)
         taken_up = autosort.run("sync")  # whatever runs next
-        assert started(plane, "train") == 2, taken_up.stderr
+        assert plane.started("train") == 2, taken_up.stderr
         require_one_version(plane, autosort)
         again = autosort.run(*RETRAIN).document
         assert (again["version"], again["already_registered"]) == ("v2", True)
-        assert started(plane, "train") == 2
+        assert plane.started("train") == 2
 
 
 def require_one_version(plane: ControlPlane, autosort: CommandLine) -> None:
@@ -116,7 +111,7 @@ def test_a_reembedding_goes_on_and_embeds_each_song_once(tmp_path: Path, workspa
         deploy_app(plane, workspace.settings)
         autosort = command_line(plane, workspace.settings)
         embedding = autosort.start("reembed", name)
-        wait_for(lambda: started(plane, "Embedder") > 0)
+        wait_for(lambda: plane.started("Embedder") > 0)
     assert "on record" in failed(embedding)
     (work,) = autosort.run("status").document["remote_work"]
     assert (work["kind"], work["key"], work["attempts"]) == ("reembedding", name, 1)

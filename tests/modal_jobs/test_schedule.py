@@ -1,32 +1,73 @@
 """The scheduled function, called as Modal calls it: with nothing, in a container."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+from benchmarks.made_up import add_songs
 from lifecycle.workspace import Workspace
-from tests.lifecycle.test_quarter import make_due
+from registry.artifacts import digest_of
+from tests.lifecycle.test_quarter import LENIENT, STRICT, make_due
 from tests.modal_jobs.conftest import Deploy
 from tests.support.command_line import environment
 from tests.support.minimodal import ControlPlane
+from tests.support.small_models import small_embedder
 
-CALL = "import json, modal; print(json.dumps(modal.Function.from_name('autosort', 'quarter').remote()['outcome']))"
+CALL = "import json, modal; print(json.dumps(modal.Function.from_name('autosort', 'quarter').remote()))"
 
 
-def call(plane: ControlPlane) -> str:
+def call(plane: ControlPlane) -> tuple[str, str]:
     done = subprocess.run(
         [sys.executable, "-c", CALL], env=environment(**plane.environment), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip().strip('"')
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document["outcome"], document["why"]
 
 
 def test_what_is_not_due_and_what_costs_too_much_begin_nothing(deploy: Deploy, trained: Workspace) -> None:
     plane, _ = deploy(trained.settings, AUTOSORT_BUDGET="0.0001")
-    assert call(plane) == "not_due"
+    assert call(plane)[0] == "not_due"
     make_due(trained)
-    assert call(plane) == "over_budget"
+    assert call(plane)[0] == "over_budget"
     events = plane.control()["events"]
     assert {each["fn"] for each in events if each["ev"] == "container_start"} == {"quarter"}
     definition = plane.control()["functions"]
     (cron,) = (each["schedule"]["cron"] for each in definition.values() if each.get("schedule"))
     assert cron == {"cron_string": "0 6 2 1,4,7,10 *", "timezone": "UTC"}
+
+
+def test_a_quarter_that_is_due_is_trained_embedded_compared_and_judged_in_containers(
+    deploy: Deploy, workspace: Workspace, small_library: Path, tmp_path: Path
+) -> None:
+    plane, autosort = deploy(workspace.settings)
+    (volume,) = plane.control()["volumes"].values()
+    policy = LENIENT.model_dump(exclude_defaults=True)
+    lines = (f"{name} = {json.dumps(value)}\n" for name, value in policy.items())
+    (Path(volume["dir"]) / "gate.toml").write_text("".join(lines))
+    autosort.environment["AUTOSORT_BASE_FOLDER"] = str(small_embedder(tmp_path / "small"))
+    autosort.run("import", str(small_library))
+    with workspace.database.transaction() as connection:
+        add_songs(connection, 600, {"pop": 1.0})
+    autosort.run("sync")
+    make_due(workspace)
+    by_then = plane.started("Embedder")
+
+    outcome, why = call(plane)
+    assert outcome == "waits_for_promotion", why
+    base, tuned = autosort.run("status").document["versions"]
+    assert (base["stage"], tuned["stage"]) == ("live", "ready")
+    assert plane.started("train") == 1
+    assert plane.started("Embedder") > by_then
+    (paid,) = [each for each in autosort.run("cost").document["month"]["expenses"] if each["version"] == "v2"]
+    assert paid["details"]["gpu_seconds"].keys() == {"train", "embed"}
+    assert digest_of(Path(volume["dir"]) / "artifacts" / tuned["artifact"]) == tuned["artifact"]
+
+    autosort.run("compare", "stop")
+    make_due(workspace, STRICT)
+    outcome, why = call(plane)
+    assert outcome == "worse", why
+    assert autosort.run("status").document["live"] == "v1"
+    assert plane.started("train") == 1

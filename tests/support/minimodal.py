@@ -48,6 +48,11 @@ class ControlPlane:
             document: dict[str, Any] = json.load(response)
         return document
 
+    def started(self, function: str) -> int:
+        """How many containers of a function have been started."""
+        events = self.control()["events"]
+        return sum(each["ev"] == "container_start" and each["fn"].startswith(function) for each in events)
+
     @property
     def web(self) -> str:
         """Where its web functions answer."""
