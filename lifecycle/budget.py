@@ -4,8 +4,9 @@ Two that ask at once are allowed one after the other, each seeing what the other
 its place in the books at its estimate.
 """
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,6 @@ from lifecycle.cost import (
 )
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import waiting_songs
-from lifecycle.reconcile.work import Reconciled
 from lifecycle.settings import LifecycleSettings, read_settings
 from lifecycle.workspace import Workspace
 from registry import catalogue, spending
@@ -48,18 +48,18 @@ class Bill:
 
     Attributes:
         version: that it made.
-        seconds: that are paid for, where these are not those that went by here.
+        far_seconds: that containers far away worked, by function.
     """
 
     version: str | None = None
-    seconds: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    far_seconds: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def spent_far_away_by(self, functions: Mapping[str, float]) -> None:
-        """Add the seconds that functions took in containers far away."""
-        if functions:
-            self.seconds = (self.seconds or 0.0) + sum(functions.values())
-            self.details["gpu_seconds"] = {name: round(seconds, 1) for name, seconds in functions.items()}
+    def spend(self, function: str, seconds: float) -> None:
+        """Add what a function worked in a container far away; from any thread."""
+        with self._lock:
+            self.far_seconds[function] = self.far_seconds.get(function, 0.0) + seconds
 
 
 @contextmanager
@@ -86,12 +86,10 @@ def training_bill(
 
 
 @contextmanager
-def reembedding_bill(
-    workspace: Workspace, name: str | None, progress: Progress, waiver: Waiver
-) -> Iterator[Bill | None]:
+def reembedding_bill(workspace: Workspace, name: str | None, progress: Progress, waiver: Waiver) -> Iterator[Bill]:
     """Allow the embedding of what a version (or every version in use) lacks, and write down what it took.
 
-    Where no song waits to be embedded nothing is asked and nothing is written down.
+    Where no song waits to be embedded nothing is asked and nothing is written down, whatever stands on the bill.
 
     Raises:
         OverBudget: the month's budget does not allow it and the waiver does not help.
@@ -101,7 +99,7 @@ def reembedding_bill(
     _require_reason(waiver)
     waiting = _waiting(workspace, name)
     if not any(waiting.values()):
-        yield None
+        yield Bill()
         return
     settings = read_settings()
     machine = machine_of(settings, workspace)
@@ -110,13 +108,6 @@ def reembedding_bill(
     with _billed(workspace, settings, machine, Work.REEMBEDDING, estimates, about, progress, waiver) as bill:
         bill.version = name
         yield bill
-
-
-def note_far_embedding(bill: Bill | None, done: Iterable[Reconciled]) -> None:
-    """Put on a bill what containers far away took to embed."""
-    seconds = sum(each.far_seconds for each in done)
-    if bill is not None and seconds:
-        bill.spent_far_away_by({"embed": seconds})
 
 
 def machine_of(settings: LifecycleSettings, workspace: Workspace) -> Machine:
@@ -170,17 +161,16 @@ def _billed(
         _authorise(connection, asked, settings.budget, progress, waiver)
         details = {**about, "machine": machine.name, "over_budget": waiver.over_budget}
         expense = spending.begin(connection, work, actor=actor(), estimate=asked, reason=waiver.reason, details=details)
-    # Time that goes by here costs nothing on Modal; what ran there is paid for by whoever fetches it.
-    bill, began = Bill(seconds=0.0 if settings.compute == "modal" else None), time.monotonic()
+    bill, began = Bill(), time.monotonic()
     try:
         yield bill
     except BaseException as error:
         bill.details["failed"] = type(error).__name__
         # What stopped the work is what must be told, even if the database is what stopped it.
         with suppress(AutosortError):
-            _settle(workspace, expense, machine, time.monotonic() - began, bill)
+            _settle(workspace, settings, expense, machine, time.monotonic() - began, bill)
         raise
-    _settle(workspace, expense, machine, time.monotonic() - began, bill)
+    _settle(workspace, settings, expense, machine, time.monotonic() - began, bill)
 
 
 def _authorise(connection: Connection, asked: float, budget: float, progress: Progress, waiver: Waiver) -> None:
@@ -204,8 +194,12 @@ def _require_reason(waiver: Waiver) -> None:
         raise BadInput("--over-budget needs a reason.", 'Add --reason "why"; it is kept with what was spent.')
 
 
-def _settle(workspace: Workspace, expense: Expense, machine: Machine, seconds: float, bill: Bill) -> None:
-    seconds = seconds if bill.seconds is None else bill.seconds
+def _settle(
+    workspace: Workspace, settings: LifecycleSettings, expense: Expense, machine: Machine, here: float, bill: Bill
+) -> None:
+    """Write down what it took: of work on Modal what containers worked there, since time that goes by here is free."""
+    far = {name: round(seconds, 1) for name, seconds in bill.far_seconds.items()}
+    seconds = sum(bill.far_seconds.values()) if settings.compute == "modal" else here
     with workspace.database.transaction() as connection:
         spending.settle(
             connection,
@@ -213,5 +207,5 @@ def _settle(workspace: Workspace, expense: Expense, machine: Machine, seconds: f
             seconds=seconds,
             dollars=machine.dollars(seconds),
             version=bill.version,
-            details=bill.details,
+            details={**bill.details, **({"gpu_seconds": far} if far else {})},
         )

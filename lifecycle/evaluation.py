@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lifecycle.compute.far_dataset import encode_where_it_pays
+from lifecycle.compute.metering import Spend
 from lifecycle.dataset_vectors import EncodedDataset, encode_dataset, tell_emotions, training_profiles
 from lifecycle.homeless import homeless_report
 from lifecycle.outcomes import Outcomes, RegimeOutcomes
@@ -76,12 +78,14 @@ def evaluate_version(
     *,
     dataset: str | None = None,
     vectors: EncodedDataset | None = None,
+    spend: Spend | None = None,
 ) -> Report:
     """Evaluate a version on a dataset's test split, by default that of its own, and keep the report.
 
     Args:
         dataset: fingerprint; by default that of the version's own training, or of the live version's.
         vectors: the version's of that dataset, if they are known already.
+        spend: told what other machines worked for, if they may be asked.
 
     Raises:
         NotFound: there is no such version, or the dataset is not on this machine.
@@ -95,22 +99,37 @@ def evaluate_version(
     if known is not None and compared is not None:
         return known
     pairs = PairDataset.load(workspace.datasets, fingerprint)
-    encoder = workspace.load_encoder(version.spec.embedder)
-    template = version.spec.text_template
-    vectors = vectors or encode_dataset(
-        encoder, pairs, progress, label=f"Encoding the test for {name}", template=template
-    )
+    vectors = vectors or _encoded(workspace, version, pairs, progress, spend)
     vectors = with_emotions(workspace, version.spec.matched_emotions, pairs, vectors, progress)
     regimes = dataset_regimes(version.spec.matching, pairs, vectors)
     report = build_report(name, version.spec.matching, regimes)
     for regime, figures in baseline_figures(workspace.datasets, pairs, progress).items():
         report["regimes"][regime]["baselines"] = figures
-    report["general_similarity"] = general_similarity(encoder.songs).as_json()
+    report["general_similarity"] = general_similarity(workspace.load_encoder(version.spec.embedder).songs).as_json()
     report["audit"] = audit(pairs).as_json()
     outcomes = outcomes_of(version.spec.matching, regimes)
     with workspace.database.transaction() as connection:
         versions.save_evaluation(connection, name, fingerprint, report, outcomes.as_json())
     return report
+
+
+def _encoded(
+    workspace: Workspace, version: ModelVersion, dataset: PairDataset, progress: Progress, spend: Spend | None
+) -> EncodedDataset:
+    spec, label = version.spec, f"Encoding the test for {version.version}"
+    if spend is None:
+        encoder = workspace.load_encoder(spec.embedder)
+        return encode_dataset(encoder, dataset, progress, label=label, template=spec.text_template)
+    return encode_where_it_pays(
+        workspace,
+        spec.embedder,
+        dataset,
+        progress,
+        label=label,
+        template=spec.text_template,
+        published=spec.training is None,
+        spend=spend,
+    )
 
 
 def with_emotions(

@@ -73,9 +73,8 @@ def _retrained(
 ) -> Quarter:
     try:
         with training_bill(workspace, configuration, progress, Waiver(), reembed=True) as bill:
-            done = retrain(workspace, configuration, progress)
+            done = retrain(workspace, configuration, progress, spend=bill.spend)
             bill.version = done.version.version
-            bill.spent_far_away_by(done.far_seconds)
         ship(workspace, progress, done.version.version)
     except OverBudget as error:
         return Quarter(Outcome.OVER_BUDGET, None, str(error))

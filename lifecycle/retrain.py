@@ -6,8 +6,7 @@ ends as if nothing had happened; run again on the same data it finds its version
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lifecycle.base_version import ensure_base_version
+from lifecycle.compute.metering import Spend, unbilled
 from lifecycle.dataset_vectors import EncodedDataset, encode_dataset
 from lifecycle.emotion_models import store_emotions
 from lifecycle.evaluation import Report, dataset_regimes, evaluate_version, with_emotions
@@ -48,11 +48,7 @@ _RUN_DIGITS = 16
 
 @dataclass(frozen=True)
 class Retrained:
-    """The version that a retraining made or, if the same was trained before, found.
-
-    Attributes:
-        far_seconds: for which containers far away worked on it, by function.
-    """
+    """The version that a retraining made or, if the same was trained before, found."""
 
     version: ModelVersion
     found: bool
@@ -60,15 +56,25 @@ class Retrained:
     evaluation: Report
     live: str
     live_evaluation: Report
-    far_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What came of a training beside its version: the dataset in its space, and the seconds it took far away."""
+class _Run:
+    """One retraining: from what, where, and who is told.
 
-    vectors: EncodedDataset
-    far_seconds: float = 0.0
+    Attributes:
+        processes: how many share the training.
+        spend: told what other machines worked for.
+    """
+
+    workspace: Workspace
+    base: ModelVersion
+    dataset: PairDataset
+    configuration: TrainingConfiguration
+    recipe: str
+    progress: Progress
+    processes: int
+    spend: Spend
 
 
 def retrain(
@@ -79,6 +85,7 @@ def retrain(
     reembed: bool = True,
     processes: int = 1,
     dataset: PairDataset | None = None,
+    spend: Spend = unbilled,
 ) -> Retrained:
     """Fine-tune the base model on the catalogue as it is and register the outcome as the next version.
 
@@ -86,6 +93,7 @@ def retrain(
         reembed: also embed the catalogue for it, so that it can be promoted.
         processes: how many share the training, by accelerate: one for each GPU, say.
         dataset: that of a training which was asked for before, instead of one of the catalogue as it is.
+        spend: told what other machines worked for.
 
     Raises:
         BadInput: the catalogue holds too little to learn from.
@@ -96,48 +104,48 @@ def retrain(
     lock = FileLock(workspace.runs / "retrain.lock")
     try:
         with lock.acquire(timeout=0):
-            return _retrain(workspace, configuration, progress, dataset, reembed=reembed, processes=processes)
+            chosen_signals(configuration.signals)
+            base = ensure_base_version(workspace, progress, configuration.base, spend=spend)
+            dataset = _kept_dataset(workspace, dataset, progress)
+            recipe = recipe_of(base, dataset, configuration)
+            run = _Run(workspace, base, dataset, configuration, recipe, progress, processes, spend)
+            return _retrain(run, reembed=reembed)
     except Timeout:
         raise AlreadyRunning(
             f"Another retraining is running in {workspace.runs}.", "Wait for it, or end it; then run this again."
         ) from None
 
 
-def _retrain(
-    workspace: Workspace,
-    configuration: TrainingConfiguration,
-    progress: Progress,
-    dataset: PairDataset | None,
-    *,
-    reembed: bool,
-    processes: int,
-) -> Retrained:
-    chosen_signals(configuration.signals)
-    base = ensure_base_version(workspace, progress, configuration.base)
+def _kept_dataset(workspace: Workspace, dataset: PairDataset | None, progress: Progress) -> PairDataset:
+    """The dataset, by default that of the catalogue as it is, on this machine's disk."""
     if dataset is None:
         with workspace.database.transaction() as connection:
             dataset = build_dataset(catalogue.snapshot(connection))
     dataset.save(workspace.datasets)
     progress.say(f"Dataset {dataset.fingerprint[:12]}: " + ", ".join(f"{n} {s}" for s, n in dataset.counts().items()))
-    recipe = recipe_of(base, dataset, configuration)
+    return dataset
+
+
+def _retrain(run: _Run, *, reembed: bool) -> Retrained:
+    workspace, progress = run.workspace, run.progress
     with workspace.database.transaction() as connection:
-        known = versions.find_recipe(connection, recipe)
+        known = versions.find_recipe(connection, run.recipe)
     if known is not None and known.stage in GIVEN_UP:
         raise Refused(
             f"Exactly this training made {known.version}, which is {known.stage}.",
             "Import more, or train with another --seed.",
         )
-    with tracked(workspace, base, dataset, configuration, recipe, progress, wanted=known is None) as tracking:
-        version, made = known, None
-        if version is None:
-            version, made = _train(workspace, base, dataset, configuration, recipe, progress, processes, tracking)
-        shutil.rmtree(_run_folder(workspace, recipe), ignore_errors=True)
+    with tracked(
+        workspace, run.base, run.dataset, run.configuration, run.recipe, progress, wanted=known is None
+    ) as tracking:
+        version, vectors = (known, None) if known else _train(run, tracking)
+        shutil.rmtree(_run_folder(workspace, run.recipe), ignore_errors=True)
         tracking.registered(version)
-        embedded = reconcile_all(workspace, progress) if reembed else []
-        done = _with_evaluations(workspace, version, dataset, made, progress)
+        if reembed:
+            reconcile_all(workspace, progress, spend=run.spend)
+        done = _with_evaluations(run, version, vectors)
         tracking.evaluated(done.evaluation, done.live_evaluation)
-    far = {"train": made.far_seconds if made else 0.0, "embed": sum(each.far_seconds for each in embedded)}
-    return replace(done, far_seconds={name: seconds for name, seconds in far.items() if seconds})
+    return done
 
 
 def recipe_of(base: ModelVersion, dataset: PairDataset, configuration: TrainingConfiguration) -> str:
@@ -156,148 +164,125 @@ def _run_folder(workspace: Workspace, recipe: str) -> Path:
     return workspace.runs / recipe[:_RUN_DIGITS]
 
 
-def _train(
-    workspace: Workspace,
-    base: ModelVersion,
-    dataset: PairDataset,
-    configuration: TrainingConfiguration,
-    recipe: str,
-    progress: Progress,
-    processes: int,
-    tracking: Tracking,
-) -> tuple[ModelVersion, _Made]:
-    embedder = base.spec.embedder
-    job = TrainingJob(
-        base=workspace.artifacts.verified(embedder.artifact),
-        dataset=dataset,
-        configuration=configuration,
-        prompts=Prompts(playlist=embedder.playlist_prompt, song=embedder.song_prompt),
-        folder=_run_folder(workspace, recipe),
-        device=workspace.device,
-    )
+def _train(run: _Run, tracking: Tracking) -> tuple[ModelVersion, EncodedDataset]:
+    """The new version, and the dataset in its space."""
+    workspace, embedder = run.workspace, run.base.spec.embedder
     policy = read_policy(workspace.settings.home)
     settings = read_settings()
     if settings.compute == "modal":
-        return _train_far_away(workspace, base, job, policy, recipe, progress, tracking, settings)
-    trained = run_training(job, workspace.datasets, progress, processes=processes, on_log=tracking.log)
-    write_model_card(trained.folder, embedder.base_model, dataset, configuration, trained.metrics, trained.record)
-    version, vectors = _register(workspace, base, job, policy, recipe, trained, progress)
-    return version, _Made(vectors)
+        return _train_far_away(run, policy, tracking, settings)
+    job = TrainingJob(
+        base=workspace.artifacts.verified(embedder.artifact),
+        dataset=run.dataset,
+        configuration=run.configuration,
+        prompts=Prompts(playlist=embedder.playlist_prompt, song=embedder.song_prompt),
+        folder=_run_folder(workspace, run.recipe),
+        device=workspace.device,
+    )
+    trained = run_training(job, workspace.datasets, run.progress, processes=run.processes, on_log=tracking.log)
+    write_model_card(
+        trained.folder, embedder.base_model, run.dataset, run.configuration, trained.metrics, trained.record
+    )
+    return _register(run, policy, trained)
 
 
 def _train_far_away(
-    workspace: Workspace,
-    base: ModelVersion,
-    job: TrainingJob,
-    policy: GatePolicy,
-    recipe: str,
-    progress: Progress,
-    tracking: Tracking,
-    settings: LifecycleSettings,
-) -> tuple[ModelVersion, _Made]:
+    run: _Run, policy: GatePolicy, tracking: Tracking, settings: LifecycleSettings
+) -> tuple[ModelVersion, EncodedDataset]:
     from lifecycle.compute.far_training import train_far_away
     from lifecycle.compute.remote import ModalApp
     from lifecycle.compute.requests import TrainingRequest
 
     request = TrainingRequest(
-        run=recipe[:_RUN_DIGITS],
-        embedder=base.spec.embedder,
-        dataset=job.dataset.fingerprint,
-        configuration=job.configuration,
+        run=run.recipe[:_RUN_DIGITS],
+        embedder=run.base.spec.embedder,
+        dataset=run.dataset.fingerprint,
+        configuration=run.configuration,
     )
-    far = train_far_away(workspace, ModalApp(settings.modal_app), recipe, request, progress, tracking.log)
-    version, vectors = _register(workspace, base, job, policy, recipe, far.trained, progress, vectors=far.vectors)
-    with workspace.database.transaction() as connection:
+    app = ModalApp(settings.modal_app)
+    far = train_far_away(run.workspace, app, run.recipe, request, run.progress, tracking.log)
+    made = _register(run, policy, far.trained, far.vectors)
+    with run.workspace.database.transaction() as connection:
         remote_work.close(connection, far.work_id, RemoteState.DONE)
-    return version, _Made(vectors, far.seconds)
+    run.spend("train", far.seconds)
+    return made
 
 
 def _register(
-    workspace: Workspace,
-    base: ModelVersion,
-    job: TrainingJob,
-    policy: GatePolicy,
-    recipe: str,
-    trained: FineTuned,
-    progress: Progress,
-    *,
-    vectors: EncodedDataset | None = None,
+    run: _Run, policy: GatePolicy, trained: FineTuned, vectors: EncodedDataset | None = None
 ) -> tuple[ModelVersion, EncodedDataset]:
     """Store the model, weigh its signals, and register it; it is the candidate from then on.
 
     Args:
         vectors: the dataset in the model's space, if that is known.
     """
-    embedder = base.spec.embedder.model_copy(update={"artifact": workspace.artifacts.add(trained.folder)})
+    workspace, spec, dataset = run.workspace, run.base.spec, run.dataset
+    embedder = spec.embedder.model_copy(update={"artifact": workspace.artifacts.add(trained.folder)})
     if vectors is None:
         encoder = workspace.load_encoder(embedder)
-        vectors = encode_dataset(encoder, job.dataset, progress, label="Encoding the dataset for the new version")
-    signals = chosen_signals(job.configuration.signals)
-    emotions = base.spec.emotions or store_emotions(embedder.base_model, workspace.artifacts, read_settings())
-    vectors = with_emotions(workspace, emotions if EMOTION in signals else None, job.dataset, vectors, progress)
-    fusion = fuse(job.dataset, vectors, signals)
-    reranker, reranked = _reranker(workspace, base, job, trained, fusion.matching, vectors)
+        vectors = encode_dataset(encoder, dataset, run.progress, label="Encoding the dataset for the new version")
+    signals = chosen_signals(run.configuration.signals)
+    emotions = spec.emotions or store_emotions(embedder.base_model, workspace.artifacts, read_settings())
+    vectors = with_emotions(workspace, emotions if EMOTION in signals else None, dataset, vectors, run.progress)
+    fusion = fuse(dataset, vectors, signals)
+    reranker, reranked = _reranker(run, trained, fusion.matching, vectors)
     training = TrainingSpec(
-        parent=base.version,
-        dataset=job.dataset.fingerprint,
-        configuration=job.configuration.model_dump(mode="json"),
+        parent=run.base.version,
+        dataset=dataset.fingerprint,
+        configuration=run.configuration.model_dump(mode="json"),
         code_revision=package_version(DISTRIBUTION),
         metrics=trained.metrics,
         record={**trained.record, "fusion": fusion.record, "reranker": reranked},
         gate=policy.model_dump(mode="json"),
     )
-    spec = ModelSpec(
+    made = ModelSpec(
         embedder=embedder,
-        text_template=job.dataset.template,
+        text_template=dataset.template,
         matching=fusion.matching,
         training=training,
         reranker=reranker,
         emotions=emotions,
     )
     with workspace.database.transaction() as connection:
-        version = versions.register(connection, spec, recipe=recipe, actor=actor())
+        version = versions.register(connection, made, recipe=run.recipe, actor=actor())
         pointer.set_candidate(connection, version.version)
     return version, vectors
 
 
 def _reranker(
-    workspace: Workspace,
-    base: ModelVersion,
-    job: TrainingJob,
-    trained: FineTuned,
-    matching: MatchSpec,
-    vectors: EncodedDataset,
+    run: _Run, trained: FineTuned, matching: MatchSpec, vectors: EncodedDataset
 ) -> tuple[RerankerSpec | None, dict[str, Any] | None]:
     """The reranker that was trained, if the development songs rank better with it; and what was measured."""
     if trained.reranker is None:
         return None, None
-    spec = RerankerSpec(artifact="", base_model=base.spec.embedder.base_model, max_length=RERANKER_MAX_LENGTH)
-    regimes = dataset_regimes(matching, job.dataset, vectors, (Split.DEVELOPMENT,))
+    spec = RerankerSpec(artifact="", base_model=run.base.spec.embedder.base_model, max_length=RERANKER_MAX_LENGTH)
+    regimes = dataset_regimes(matching, run.dataset, vectors, (Split.DEVELOPMENT,))
     if not regimes:
         return None, {"taken": False, "n": 0}
-    trial = try_reranker(trained.reranker, spec, matching, regimes[0], job.dataset.template, device=workspace.device)
+    device, template = run.workspace.device, run.dataset.template
+    trial = try_reranker(trained.reranker, spec, matching, regimes[0], template, device=device)
     if not trial.weight:
         return None, trial.record
-    digest = workspace.artifacts.add(trained.reranker)
+    digest = run.workspace.artifacts.add(trained.reranker)
     return spec.model_copy(update={"artifact": digest, "weight": trial.weight}), trial.record
 
 
-def _with_evaluations(
-    workspace: Workspace,
-    version: ModelVersion,
-    dataset: PairDataset,
-    made: _Made | None,
-    progress: Progress,
-) -> Retrained:
+def _with_evaluations(run: _Run, version: ModelVersion, vectors: EncodedDataset | None) -> Retrained:
+    """Its evaluation and the live version's on the same dataset; the base model's is kept too, for the gate.
+
+    Args:
+        vectors: the dataset in its space, if it was made just now.
+    """
+    workspace, progress, fingerprint = run.workspace, run.progress, run.dataset.fingerprint
     with workspace.database.transaction() as connection:
         live = pointer.read(connection).live or version.version
         version = versions.get(connection, version.version)
-    vectors = made.vectors if made else None
-    return Retrained(
-        version=version,
-        found=made is None,
-        dataset=dataset,
-        evaluation=evaluate_version(workspace, version.version, progress, dataset=dataset.fingerprint, vectors=vectors),
-        live=live,
-        live_evaluation=evaluate_version(workspace, live, progress, dataset=dataset.fingerprint),
+    evaluation = evaluate_version(
+        workspace, version.version, progress, dataset=fingerprint, vectors=vectors, spend=run.spend
     )
+    others = {live} if run.base.stage in GIVEN_UP else {live, run.base.version}
+    before = {
+        name: evaluate_version(workspace, name, progress, dataset=fingerprint, spend=run.spend)
+        for name in sorted(others)
+    }
+    return Retrained(version, vectors is None, run.dataset, evaluation, live, before[live])

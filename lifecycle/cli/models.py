@@ -38,9 +38,8 @@ def retrain(
         given = {"seed": seed} if epochs is None else {"seed": seed, "epochs": epochs}
         chosen = configuration(profile or read_settings().recipe, **given | parse_changes(changes or []))
         with training_bill(workspace, chosen, output.progress, Waiver(over_budget, reason), reembed=reembed) as bill:
-            done = run(workspace, chosen, output.progress, reembed=reembed, processes=processes)
+            done = run(workspace, chosen, output.progress, reembed=reembed, processes=processes, spend=bill.spend)
             bill.version = done.version.version
-            bill.spent_far_away_by(done.far_seconds)
         name = done.version.version
 
         def render(console: Console) -> None:
@@ -95,13 +94,12 @@ def reembed(
     as_json: JsonOption = False,
 ) -> None:
     """Embed for one version whatever it lacks. Interrupted, the same command goes on where it stopped."""
-    from lifecycle.budget import Waiver, note_far_embedding, reembedding_bill
+    from lifecycle.budget import Waiver, reembedding_bill
     from lifecycle.reconcile.operation import reconcile
 
     with reporting(as_json) as output, open_workspace() as workspace:
         with reembedding_bill(workspace, version, output.progress, Waiver(over_budget, reason)) as bill:
-            done = reconcile(workspace, version, output.progress)
-            note_far_embedding(bill, [done])
+            done = reconcile(workspace, version, output.progress, spend=bill.spend)
         _show_reconciled(output, [done], single=True)
 
 
@@ -114,7 +112,7 @@ def sync(
     """Bring every version that could serve up to the catalogue; the base model is registered if there is none."""
     from lifecycle.bake import watched
     from lifecycle.base_version import ensure_base_version
-    from lifecycle.budget import Waiver, note_far_embedding, reembedding_bill
+    from lifecycle.budget import Waiver, reembedding_bill
     from lifecycle.compute.retrying import retry_due
     from lifecycle.compute.shipping import ship
     from lifecycle.reconcile.operation import reconcile_all
@@ -123,9 +121,8 @@ def sync(
 
     with reporting(as_json) as output, open_workspace() as workspace:
         with reembedding_bill(workspace, None, output.progress, Waiver(over_budget, reason)) as bill:
-            ensure_base_version(workspace, output.progress)
-            done = reconcile_all(workspace, output.progress)
-            note_far_embedding(bill, done)
+            ensure_base_version(workspace, output.progress, spend=bill.spend)
+            done = reconcile_all(workspace, output.progress, spend=bill.spend)
         retry_due(workspace, output.progress)
         ship(workspace, output.progress)
         _show_reconciled(output, done)

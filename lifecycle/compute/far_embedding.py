@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lifecycle.compute.metering import Spend, unbilled
 from lifecycle.compute.remote import ModalApp, translated
 from lifecycle.compute.shipping import bring_embedder
 from lifecycle.progress import Progress
@@ -15,7 +16,7 @@ from lifecycle.settings import LifecycleSettings
 from lifecycle.workspace import Workspace
 from registry.errors import AutosortError, ComputeError, ComputeUnavailable, EncoderBroken
 from registry.vectors.records import Matrix
-from registry.versions import EmbedderSpec, ModelVersion
+from registry.versions import EmbedderSpec
 
 WORTH_SENDING = 500
 """Songs from which on it pays to start containers."""
@@ -28,11 +29,10 @@ Call = Callable[..., Any]
 
 @dataclass(frozen=True)
 class FarEmbedded:
-    """Vectors of texts, shape (n, dimensions), 0 for those that cannot be embedded, and why; seconds it took there."""
+    """Vectors of texts, shape (n, dimensions), 0 for those that cannot be embedded, and why."""
 
     vectors: Matrix
     reasons: dict[int, str]
-    seconds: float
 
 
 class FarEmbedding:
@@ -41,10 +41,12 @@ class FarEmbedding:
     Args:
         call: reaches it; from many threads at once.
         count: calls at once.
+        spend: told what each of them worked for.
     """
 
-    def __init__(self, call: Call, embedder: EmbedderSpec, *, count: int) -> None:
+    def __init__(self, call: Call, embedder: EmbedderSpec, *, count: int, spend: Spend = unbilled) -> None:
         self._call = call
+        self._spend = spend
         self._embedder = embedder
         self._precision = "fp32"
         self._threads = ThreadPoolExecutor(count, "far-embedding")
@@ -89,11 +91,12 @@ class FarEmbedding:
             if len(texts) > 1:
                 return _joined([self._embed(texts[part], prompt) for part in _halves(len(texts))])
             self._require_working(error)
-            return FarEmbedded(self._nothing(1), {0: error.fact[:_LONGEST_REASON]}, 0.0)
+            return FarEmbedded(self._nothing(1), {0: error.fact[:_LONGEST_REASON]})
 
     def _answered(self, answer: dict[str, Any], count: int) -> FarEmbedded:
         vectors = np.frombuffer(answer["vectors"], np.float32).reshape(count, self._embedder.dimensions)
-        return FarEmbedded(vectors, dict(answer["reasons"]), float(answer["seconds"]))
+        self._spend("embed", float(answer["seconds"]))
+        return FarEmbedded(vectors, dict(answer["reasons"]))
 
     def _nothing(self, count: int) -> Matrix:
         return np.zeros((count, self._embedder.dimensions), np.float32)
@@ -118,23 +121,33 @@ def _joined(parts: Sequence[FarEmbedded]) -> FarEmbedded:
     for part in parts:
         reasons |= {start + row: why for row, why in part.reasons.items()}
         start += len(part.vectors)
-    return FarEmbedded(np.concatenate([each.vectors for each in parts]), reasons, sum(each.seconds for each in parts))
+    return FarEmbedded(np.concatenate([each.vectors for each in parts]), reasons)
 
 
 @contextmanager
 def embedding_on_modal(
-    workspace: Workspace, app: ModalApp, version: ModelVersion, progress: Progress, settings: LifecycleSettings
+    workspace: Workspace,
+    app: ModalApp,
+    embedder: EmbedderSpec,
+    progress: Progress,
+    settings: LifecycleSettings,
+    *,
+    published: bool,
+    spend: Spend,
 ) -> Iterator[FarEmbedding]:
-    """A version's model on Modal, sent there unless it is there; containers load it when the first texts come."""
-    embedder = version.spec.embedder
-    bring_embedder(app, workspace.artifacts, embedder, progress, published=version.spec.training is None)
+    """A model on Modal, sent there unless it is there; containers load it when the first texts come.
+
+    Args:
+        published: whether it is a base model, which is fetched there from where it is published.
+    """
+    bring_embedder(app, workspace.artifacts, embedder, progress, published=published)
     instance = app.instance("Embedder", embedder=embedder.model_dump_json())
 
     def call(method: str, *arguments: Any) -> Any:  # noqa: ANN401 - as the method says
         with translated(app.name):
             return getattr(instance, method).remote(*arguments)
 
-    far = FarEmbedding(call, embedder, count=settings.modal_embedders)
+    far = FarEmbedding(call, embedder, count=settings.modal_embedders, spend=spend)
     try:
         yield far
     finally:

@@ -1,6 +1,6 @@
 """Work that was put off while Modal was away, taken up again by whatever runs next."""
 
-from lifecycle.budget import Waiver, note_far_embedding, reembedding_bill, training_bill
+from lifecycle.budget import Waiver, reembedding_bill, training_bill
 from lifecycle.progress import Progress
 from lifecycle.reconcile.operation import reconcile
 from lifecycle.retrain import retrain
@@ -51,14 +51,13 @@ def _take_up(workspace: Workspace, work: RemoteWork, progress: Progress) -> None
         dataset = None
     configuration = TrainingConfiguration.model_validate(work.request["configuration"])
     with training_bill(workspace, configuration, progress, waiver, reembed=True) as bill:
-        done = retrain(workspace, configuration, progress, dataset=dataset)
+        done = retrain(workspace, configuration, progress, dataset=dataset, spend=bill.spend)
         bill.version = done.version.version
-        bill.spent_far_away_by(done.far_seconds)
 
 
 def _reembed(workspace: Workspace, name: str, progress: Progress, waiver: Waiver) -> None:
     with reembedding_bill(workspace, name, progress, waiver) as bill:
-        note_far_embedding(bill, [reconcile(workspace, name, progress)])
+        reconcile(workspace, name, progress, spend=bill.spend)
 
 
 def _close(workspace: Workspace, work: RemoteWork, state: RemoteState, reason: str | None = None) -> None:

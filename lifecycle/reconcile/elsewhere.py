@@ -37,7 +37,18 @@ def embedding_elsewhere(work: Work, waiting: int) -> Iterator["FarEmbedding | No
         lambda connection: remote_work.ask(connection, RemoteKind.REEMBEDDING, name, {"version": name}, actor=actor())
     )
     with put_off_while_away(work.workspace, asked), ExitStack() as stack:
-        far = stack.enter_context(embedding_on_modal(work.workspace, app, work.version, work.progress, settings))
+        spec = work.version.spec
+        far = stack.enter_context(
+            embedding_on_modal(
+                work.workspace,
+                app,
+                spec.embedder,
+                work.progress,
+                settings,
+                published=spec.training is None,
+                spend=work.spend,
+            )
+        )
         far.settle(_precision(work, far))
         yield far
     work.database.persist(lambda connection: remote_work.close(connection, asked.work_id, RemoteState.DONE))

@@ -50,7 +50,6 @@ class _Shards:
         reasons = [(pending[row], why) for row, why in embedded.reasons.items()]
         batch = Unwritten([pending[row] for row in good], [embedded.vectors[good]], reasons, [claim])
         write_songs(self.work, batch)
-        self.work.done.far_seconds += embedded.seconds
         report_standing(self.work, advance, self.waiting)
 
 

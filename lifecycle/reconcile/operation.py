@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from lifecycle.compute.metering import Spend, unbilled
 from lifecycle.progress import Progress
 from lifecycle.reconcile.elsewhere import embedding_elsewhere
 from lifecycle.reconcile.emotions import tell_emotions
@@ -33,11 +34,19 @@ from registry.versions import ModelVersion
 _ROUNDS = 5
 
 
-def reconcile(workspace: Workspace, name: str, progress: Progress, *, encoders: Encoders | None = None) -> Reconciled:
+def reconcile(
+    workspace: Workspace,
+    name: str,
+    progress: Progress,
+    *,
+    encoders: Encoders | None = None,
+    spend: Spend = unbilled,
+) -> Reconciled:
     """Bring one version's vectors up to the catalogue, and make the version ready once they are whole.
 
     Args:
         encoders: models that are loaded already and stay so, for whoever reconciles again and again.
+        spend: told what other machines worked for.
 
     Raises:
         Refused: the version was retired or rejected, the disk has no room, or too many songs had to be set aside.
@@ -51,7 +60,8 @@ def reconcile(workspace: Workspace, name: str, progress: Progress, *, encoders: 
         _unless_given_up(workspace, name),
         at_work(workspace.database, vectors, lambda: (done.embedded, done.quarantined)) as crew,
     ):
-        work = Work(workspace, version, vectors, encoders or Encoders(workspace, progress), crew, progress, done)
+        known = encoders or Encoders(workspace, progress)
+        work = Work(workspace, version, vectors, known, crew, progress, done, spend)
         coverage = _clean_up(work)
         require_room(workspace, coverage.missing, vectors.dimensions, progress)
         with embedding_elsewhere(work, coverage.missing + coverage.stale) as far:
@@ -95,9 +105,9 @@ def _waiting(connection: Connection, version: ModelVersion) -> int:
     return coverage.missing + coverage.stale
 
 
-def reconcile_all(workspace: Workspace, progress: Progress, *, encoders: Encoders | None = None) -> list[Reconciled]:
+def reconcile_all(workspace: Workspace, progress: Progress, *, spend: Spend = unbilled) -> list[Reconciled]:
     """Reconcile every version that could serve, or is about to."""
-    return [reconcile(workspace, name, progress, encoders=encoders) for name in followed(workspace)]
+    return [reconcile(workspace, name, progress, spend=spend) for name in followed(workspace)]
 
 
 def followed(workspace: Workspace) -> list[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lifecycle.compute.metering import Spend, unbilled
 from lifecycle.progress import Progress
 from lifecycle.reconcile.encoders import Encoders
 from lifecycle.workspace import Workspace
@@ -27,7 +28,6 @@ class Reconciled:
     quarantined: int = 0
     felt: int = 0
     coverage: Coverage | None = None
-    far_seconds: float = 0.0
 
     @property
     def did_anything(self) -> bool:
@@ -37,7 +37,12 @@ class Reconciled:
 
 @dataclass(frozen=True)
 class Work:
-    """What every part of a reconciliation needs; with `far`, texts are embedded on another machine."""
+    """What every part of a reconciliation needs.
+
+    Attributes:
+        spend: told what other machines worked for.
+        far: the model on these, where texts are embedded there.
+    """
 
     workspace: Workspace
     version: ModelVersion
@@ -46,6 +51,7 @@ class Work:
     crew: Crew
     progress: Progress
     done: Reconciled
+    spend: Spend = unbilled
     far: "FarEmbedding | None" = None
 
     @property

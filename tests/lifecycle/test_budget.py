@@ -10,7 +10,7 @@ from lifecycle.budget import Waiver, reembedding_bill, training_bill
 from lifecycle.progress import Silent
 from lifecycle.workspace import Workspace
 from registry import spending
-from registry.errors import BadInput, NotFound, OverBudget
+from registry.errors import BadInput, ComputeUnavailable, NotFound, OverBudget
 from registry.spending import Expense
 from training.configuration import profile
 
@@ -155,7 +155,7 @@ def test_where_nothing_waits_to_be_embedded_nothing_is_asked_or_written_down(
     monkeypatch.setenv("AUTOSORT_BUDGET", "0")
     for name in ("v2", None):
         with reembedding_bill(trained, name, Told(), NO_WAIVER) as bill:
-            assert bill is None
+            bill.spend("embed", 1.0)
     assert expenses(trained) == []
 
 
@@ -194,8 +194,14 @@ def test_on_modal_containers_are_paid_for_by_function_and_time_here_is_not(
     with _training(trained):  # nothing ran there
         pass
     with training_bill(trained, BUNDLED, Told(), NO_WAIVER, reembed=True) as bill:
-        bill.spent_far_away_by({"train": 100.0, "embed": 20.0})
-    paid, free = expenses(trained)
+        for function, seconds in (("train", 100.0), ("embed", 15.0), ("embed", 5.0)):
+            bill.spend(function, seconds)
+    with pytest.raises(ComputeUnavailable), training_bill(trained, BUNDLED, Told(), NO_WAIVER, reembed=True) as bill:
+        bill.spend("embed", 7.0)
+        raise ComputeUnavailable("Modal is away.", "")
+    broken, paid, free = expenses(trained)
+    assert broken.details["gpu_seconds"] == {"embed": 7.0}
+    assert broken.seconds == 7
     assert (free.seconds, free.dollars) == (0, 0)
     assert free.estimate > 0
     assert paid.details["gpu_seconds"] == {"train": 100.0, "embed": 20.0}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lifecycle.compute.far_embedding import FarEmbedding
+from lifecycle.compute.metering import Spend, unbilled
 from registry.errors import ComputeError, ComputeUnavailable, EncoderBroken
 from registry.versions import EmbedderSpec
 
@@ -31,8 +32,8 @@ class Container:
         return {"vectors": vectors.tobytes(), "reasons": self.reasons, "seconds": 1.0}
 
 
-def embed(container: Container, texts: list[str]) -> Any:
-    far = FarEmbedding(container, SPEC, count=1)
+def embed(container: Container, texts: list[str], spend: Spend = unbilled) -> Any:
+    far = FarEmbedding(container, SPEC, count=1, spend=spend)
     try:
         return far.submit(texts).result()
     finally:
@@ -41,10 +42,11 @@ def embed(container: Container, texts: list[str]) -> Any:
 
 def test_the_texts_that_containers_die_of_stand_alone() -> None:
     texts = ["a", "bb", "kill me", "cccc", "ddddd"]
-    found = embed(Container(lambda text: "kill" in text), texts)
+    spent: list[tuple[str, float]] = []
+    found = embed(Container(lambda text: "kill" in text), texts, lambda *told: spent.append(told))
     assert found.reasons == {2: "The container died."}
     assert found.vectors[:, 0].tolist() == [1, 2, 0, 4, 5]
-    assert found.seconds == 2.0
+    assert spent == [("embed", 1.0)] * 2, "of what a container died nothing is known"
 
 
 def test_reasons_of_the_container_come_through() -> None:
