@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from lifecycle.compute.far_embedding import WORTH_SENDING
 from lifecycle.cost import (
     Estimate,
     Machine,
@@ -107,6 +108,20 @@ def reembedding_bill(workspace: Workspace, name: str | None, progress: Progress,
     about = {"songs": sum(waiting.values())}
     with _billed(workspace, settings, machine, Work.REEMBEDDING, estimates, about, progress, waiver) as bill:
         bill.version = name
+        yield bill
+
+
+@contextmanager
+def following_bill(workspace: Workspace, name: str, progress: Progress) -> Iterator[Bill]:
+    """The same for who follows the catalogue change by change: only what is sent far away is on a bill at all.
+
+    Raises:
+        OverBudget: the month's budget does not allow it.
+    """
+    if read_settings().compute != "modal" or sum(_waiting(workspace, name).values()) < WORTH_SENDING:
+        yield Bill()
+        return
+    with reembedding_bill(workspace, name, progress, Waiver()) as bill:
         yield bill
 
 

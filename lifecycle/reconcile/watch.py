@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from lifecycle.budget import following_bill
 from lifecycle.progress import Progress
 from lifecycle.reconcile.encoders import Encoders
 from lifecycle.reconcile.operation import followed, reconcile
@@ -66,7 +67,8 @@ class _Follower:
     def _reconcile(self, name: str) -> Reconciled | None:
         """One version; what is wrong with it keeps no other from being brought up to date."""
         try:
-            done = reconcile(self._workspace, name, self._progress, encoders=self._encoders)
+            with following_bill(self._workspace, name, self._progress) as bill:
+                done = reconcile(self._workspace, name, self._progress, encoders=self._encoders, spend=bill.spend)
         except DatabaseUnavailable:
             raise
         except AutosortError as error:

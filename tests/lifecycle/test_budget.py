@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from lifecycle.budget import Waiver, reembedding_bill, training_bill
+from lifecycle import budget
+from lifecycle.budget import Waiver, following_bill, reembedding_bill, training_bill
 from lifecycle.progress import Silent
 from lifecycle.workspace import Workspace
 from registry import spending
@@ -184,6 +185,29 @@ def test_before_the_first_version_every_song_waits(workspace: Workspace) -> None
 
 def test_a_version_that_does_not_exist(trained: Workspace) -> None:
     with pytest.raises(NotFound, match="v9"), reembedding_bill(trained, "v9", Told(), NO_WAIVER):
+        pytest.fail("this work was not to be done")
+
+
+def test_who_follows_the_catalogue_has_a_bill_for_what_is_sent_far_away_alone(
+    trained: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "WORTH_SENDING", 20)
+    wait = "INSERT INTO songs (song_id, title) SELECT %s || n, 'New' FROM generate_series(1, 15) n"
+    monkeypatch.setenv("AUTOSORT_COMPUTE", "modal")
+    for prefix in ("few-", "many-"):
+        with trained.database.transaction() as connection:
+            connection.execute(wait, [prefix])
+        with following_bill(trained, "v2", Told()) as bill:
+            bill.spend("embed", 2.0)
+    (paid,) = expenses(trained)
+    assert (paid.version, paid.seconds, paid.details["songs"]) == ("v2", 2.0, 30)
+    monkeypatch.setenv("AUTOSORT_COMPUTE", "local")
+    with following_bill(trained, "v2", Told()):
+        pass
+    assert len(expenses(trained)) == 1
+    monkeypatch.setenv("AUTOSORT_COMPUTE", "modal")
+    monkeypatch.setenv("AUTOSORT_BUDGET", "0")
+    with pytest.raises(OverBudget), following_bill(trained, "v2", Told()):
         pytest.fail("this work was not to be done")
 
 
