@@ -1,6 +1,6 @@
 """How well a retrained version matches real playlists, beside what a good data scientist would build in an afternoon.
 
-    python -m benchmarks.matching_quality PLAYLISTS.csv [--seeds 3] [--emotions] [--rerank] [--models FOLDER]
+    python -m benchmarks.matching_quality FILE [--seeds 3] [--without] [--emotions] [--rerank] [--models FOLDER]
 
 For each seed songs and playlists are dealt to other sides (the split's salt, by clusters of songs), the profile
 `bundled` is trained with another seed, and its signals are weighed. On the same test songs: the version's full
@@ -10,9 +10,10 @@ that baseline with its 95 % interval and p (songs of a playlist together), what 
 tier, playlists that were not trained on against the base model, the recognition of songs whose playlists are all taken
 away, and what matching takes beyond the encoder. About 8 minutes a seed on 2 cores.
 
-With --emotions songs are also matched by what they make one feel, as an eleventh signal whose weight is learned with
-the others. With --rerank the reranker is fine-tuned as well and weighed on the development songs (some minutes more a
-seed). With --models the trained models are kept in that folder, and those that are there are used.
+With --without versions are also made without each signal, their weights learned anew. With --emotions songs are also
+matched by what they make one feel, as an eleventh signal whose weight is learned with the others. With --rerank the
+reranker is fine-tuned as well and weighed on the development songs (some minutes more a seed). With --models the
+trained models are kept in that folder, and those that are there are used.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from serving.inference.emotions import EmotionModel
 from serving.inference.encoder import Encoder
 from serving.matching.index import PlaylistIndex
 from serving.matching.scoring import combined, scaled_signals
-from serving.matching.signals.names import SIGNALS, TIERS
+from serving.matching.signals.names import PAYING_SIGNALS, SIGNALS, TIERS
 from training.baselines import Baselines
 from training.dataset import PairDataset, build_dataset
 from training.metrics import METRICS, Figures, QueryMetrics, Scores, query_metrics
@@ -56,6 +57,7 @@ class Seed:
     """One seed's version and test."""
 
     dataset: PairDataset
+    vectors: EncodedDataset
     fusion: Fusion
     regimes: dict[str, Regime]
     base: dict[str, Regime]
@@ -70,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="in any import format")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--without", action="store_true")
     parser.add_argument("--emotions", action="store_true")
     parser.add_argument("--rerank", action="store_true")
     parser.add_argument("--models", type=Path)
@@ -83,6 +86,8 @@ def main() -> None:
     beside_the_baseline(seeds)
     ablation(seeds)
     with_emotions(seeds)
+    if arguments.without:
+        learned_anew(seeds)
     unseen_playlists(seeds)
     homeless(seeds)
     print_speed(seeds[0].fusion.matching)
@@ -100,7 +105,7 @@ def one_seed(file: Path, seed: int, models: Path, *, emotions: bool, rerank: boo
         print_reranker(folder, dataset, fusion.matching, vectors, seed)
     tested = {each.name: each for each in dataset_regimes(fusion.matching, dataset, vectors)}
     before = {each.name: each for each in dataset_regimes(fusion.matching, dataset, base)}
-    return Seed(dataset, fusion, tested, before, feelings(dataset, vectors) if emotions else None)
+    return Seed(dataset, vectors, fusion, tested, before, feelings(dataset, vectors) if emotions else None)
 
 
 def feelings(dataset: PairDataset, vectors: EncodedDataset) -> tuple[Regime, MatchSpec]:
@@ -178,7 +183,7 @@ def homes(regime: Regime) -> list[str]:
 
 
 def ablation(seeds: Sequence[Seed]) -> None:
-    """Each signal alone, and all without it; then the same of the tiers. The weights are not learned anew."""
+    """Each signal alone, and all without it; then the same of the tiers. The weights stay as they were learned."""
     print("\nsignal            alone: Top-1, Top-5    without it: Top-1, Top-5, MRR")
     scaled = [scaled_signals(each.songs.asked, each.songs.index, each.fusion.matching) for each in seeds]
     names = [name for name in scaled[0] if not np.isnan(scaled[0][name]).all()]
@@ -191,11 +196,40 @@ def ablation(seeds: Sequence[Seed]) -> None:
             of = {name: known[name] for name in names if name in signals}
             rest = {name: known[name] for name in names if name not in signals}
             without.append(query_metrics(combined(rest, regime.songs, regime.index, spec).score, regime.relevant))
-            if of:
+            if len(signals) == 1:  # by itself it needs no weight, and may have none
+                alone.append(query_metrics(np.nan_to_num(known[signals[0]]), regime.relevant))
+            elif of:
                 alone.append(query_metrics(combined(of, regime.songs, regime.index, spec).score, regime.relevant))
         left = ", ".join(f"{pooled(without, metric).mean():.3f}" for metric in SHOWN)
         told = ", ".join(f"{pooled(alone, metric).mean():.3f}" for metric in SHOWN[:2]) if alone else " " * 12
         print(f"  {title:16} {told}           {left}")
+
+
+def learned_anew(seeds: Sequence[Seed]) -> None:
+    """What becomes of the development and the test songs' MRR where a version is made without a signal."""
+    print("\nMRR where the weights are learned without a signal, against all: development, test")
+    whole = [(development_mrr(each.fusion), test_mrr(each, each.fusion.matching)) for each in seeds]
+    print(f"  all              {np.mean([dev for dev, _ in whole]):.4f}, {np.mean([test for _, test in whole]):.4f}")
+    for name in PAYING_SIGNALS:
+        if name == "text":  # a playlist without songs is known by nothing else
+            continue
+        fusions = [fuse(each.dataset, each.vectors, [it for it in PAYING_SIGNALS if it != name]) for each in seeds]
+        found = [(development_mrr(it), test_mrr(each, it.matching)) for each, it in zip(seeds, fusions, strict=True)]
+        changes = np.array(found) - np.array(whole)
+        each_seed = ", ".join(f"{dev:+.4f}" for dev, _ in changes)
+        print(
+            f"  without {name:8} {changes[:, 0].mean():+.4f}, {changes[:, 1].mean():+.4f}   (development: {each_seed})"
+        )
+
+
+def development_mrr(fusion: Fusion) -> float:
+    """Of the weights that were taken."""
+    return float(max(fusion.record["heuristic_mrr"], *fusion.record["learned_mrr"].values()))
+
+
+def test_mrr(seed: Seed, spec: MatchSpec) -> float:
+    (regime,) = dataset_regimes(spec, seed.dataset, seed.vectors, (Split.UNSEEN_SONG,))
+    return float(query_metrics(regime.scores(spec), regime.relevant).mrr.mean())
 
 
 def with_emotions(seeds: Sequence[Seed]) -> None:
