@@ -47,3 +47,12 @@ def command_line(plane: ControlPlane, settings: RegistrySettings) -> CommandLine
     assert settings.database_url is not None
     variables = {"AUTOSORT_HOME": str(settings.home), "DATABASE_URL": settings.database_url.get_secret_value()}
     return CommandLine(environment(AUTOSORT_COMPUTE="modal", AUTOSORT_TRACKING="off", **variables, **plane.environment))
+
+
+def require_no_secret(plane: ControlPlane, *secrets: str) -> None:
+    """Nothing that a container said or gave holds one."""
+    document = plane.control()
+    said = str({name: value for name, value in document.items() if name != "volumes"})
+    logs = "".join(each.read_text() for each in plane.folder.glob("tasks/*/log.txt"))
+    assert logs
+    assert not [each for each in secrets if each in said or each in logs]

@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.made_up import add_songs
 from lifecycle.workspace import Workspace
 from registry.artifacts import digest_of
+from registry.settings import RegistrySettings
 from tests.lifecycle.test_quarter import LENIENT, STRICT, make_due
-from tests.modal_jobs.conftest import Deploy
+from tests.modal_jobs.conftest import Deploy, require_no_secret
 from tests.support.command_line import environment
 from tests.support.minimodal import ControlPlane
 from tests.support.small_models import small_embedder
@@ -18,10 +19,14 @@ from tests.support.small_models import small_embedder
 CALL = "import json, modal; print(json.dumps(modal.Function.from_name('autosort', 'quarter').remote()))"
 
 
-def call(plane: ControlPlane) -> tuple[str, str]:
-    done = subprocess.run(
+def called(plane: ControlPlane) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-c", CALL], env=environment(**plane.environment), capture_output=True, text=True, check=False
     )
+
+
+def call(plane: ControlPlane) -> tuple[str, str]:
+    done = called(plane)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document["outcome"], document["why"]
@@ -37,6 +42,16 @@ def test_what_is_not_due_and_what_costs_too_much_begin_nothing(deploy: Deploy, t
     definition = plane.control()["functions"]
     (cron,) = (each["schedule"]["cron"] for each in definition.values() if each.get("schedule"))
     assert cron == {"cron_string": "0 6 2 1,4,7,10 *", "timezone": "UTC"}
+
+
+def test_a_database_that_is_away_is_told_without_its_password(deploy: Deploy, settings: RegistrySettings) -> None:
+    address = "postgresql://app:not-to-be-told@127.0.0.1:9/autosort"
+    plane, _ = deploy(settings, DATABASE_URL=address)
+    done = called(plane)
+    assert done.returncode != 0
+    assert "DatabaseUnavailable" in done.stderr
+    assert "not-to-be-told" not in done.stdout + done.stderr
+    require_no_secret(plane, address, "not-to-be-told")
 
 
 def test_a_quarter_that_is_due_is_trained_embedded_compared_and_judged_in_containers(
@@ -69,5 +84,7 @@ def test_a_quarter_that_is_due_is_trained_embedded_compared_and_judged_in_contai
     make_due(workspace, STRICT)
     outcome, why = call(plane)
     assert outcome == "worse", why
+    assert workspace.settings.database_url is not None
+    require_no_secret(plane, workspace.settings.database_url.get_secret_value())
     assert autosort.run("status").document["live"] == "v1"
     assert plane.started("train") == 1
