@@ -10,10 +10,10 @@ that baseline with its 95 % interval and p (songs of a playlist together), what 
 tier, playlists that were not trained on against the base model, the recognition of songs whose playlists are all taken
 away, and what matching takes beyond the encoder. About 8 minutes a seed on 2 cores.
 
-With --without versions are also made without each signal, their weights learned anew. With --emotions songs are also
-matched by what they make one feel, as an eleventh signal whose weight is learned with the others. With --rerank the
-reranker is fine-tuned as well and weighed on the development songs (some minutes more a seed). With --models the
-trained models are kept in that folder, and those that are there are used.
+With --without versions are also made with a signal less, or with one more, their weights learned anew. With --emotions
+songs are also matched by what they make one feel, as one more signal. With --rerank the reranker is fine-tuned as well
+and weighed on the development songs (some minutes more a seed). With --models the trained models are kept in that
+folder, and those that are there are used.
 """
 
 import argparse
@@ -114,9 +114,9 @@ def feelings(dataset: PairDataset, vectors: EncodedDataset) -> tuple[Regime, Mat
         store = ArtifactStore(Path(folder))
         model = EmotionModel.load(store, store_bundled(store), device="cpu")
     felt = replace(vectors, emotions=tell_emotions(model, dataset.songs.values(), Silent()))
-    spec = fuse(dataset, felt, SIGNALS).matching
+    spec = fuse(dataset, felt, (*PAYING_SIGNALS, EMOTION)).matching
     weight = spec.learned.known.get(EMOTION, 0.0) if spec.learned else None
-    print(f"  weight of emotions among all signals: {weight}", flush=True)
+    print(f"  weight of emotions beside the others: {weight}", flush=True)
     (regime,) = dataset_regimes(spec, dataset, felt, (Split.UNSEEN_SONG,))
     return regime, spec
 
@@ -206,20 +206,21 @@ def ablation(seeds: Sequence[Seed]) -> None:
 
 
 def learned_anew(seeds: Sequence[Seed]) -> None:
-    """What becomes of the development and the test songs' MRR where a version is made without a signal."""
-    print("\nMRR where the weights are learned without a signal, against all: development, test")
+    """What becomes of the development and the test songs' MRR where a version has a signal less, or one more."""
+    print("\nMRR where the weights are learned for one signal less or more, against the usual ones: development, test")
     whole = [(development_mrr(each.fusion), test_mrr(each, each.fusion.matching)) for each in seeds]
-    print(f"  all              {np.mean([dev for dev, _ in whole]):.4f}, {np.mean([test for _, test in whole]):.4f}")
-    for name in PAYING_SIGNALS:
-        if name == "text":  # a playlist without songs is known by nothing else
+    print(f"  as usual         {np.mean([dev for dev, _ in whole]):.4f}, {np.mean([test for _, test in whole]):.4f}")
+    for name in SIGNALS:
+        if name in {"text", EMOTION}:  # without text a playlist without songs is known by nothing
             continue
-        fusions = [fuse(each.dataset, each.vectors, [it for it in PAYING_SIGNALS if it != name]) for each in seeds]
+        signals = [it for it in SIGNALS if (it in PAYING_SIGNALS) != (it == name)]
+        fusions = [fuse(each.dataset, each.vectors, signals) for each in seeds]
         found = [(development_mrr(it), test_mrr(each, it.matching)) for each, it in zip(seeds, fusions, strict=True)]
         changes = np.array(found) - np.array(whole)
         each_seed = ", ".join(f"{dev:+.4f}" for dev, _ in changes)
-        print(
-            f"  without {name:8} {changes[:, 0].mean():+.4f}, {changes[:, 1].mean():+.4f}   (development: {each_seed})"
-        )
+        how = "without" if name in PAYING_SIGNALS else "with"
+        mean = ", ".join(f"{each:+.4f}" for each in changes.mean(axis=0))
+        print(f"  {how:7} {name:8} {mean}   (development: {each_seed})")
 
 
 def development_mrr(fusion: Fusion) -> float:
@@ -242,8 +243,8 @@ def with_emotions(seeds: Sequence[Seed]) -> None:
         felt = scaled_signals(regime.asked, regime.index, spec)[EMOTION]
         alone.append(query_metrics(np.nan_to_num(felt), regime.relevant))
         together.append(query_metrics(scored(regime, spec), regime.relevant))
-    for title, found in (("emotions alone", alone), ("emotions as an eleventh signal", together)):
-        print(f"  {title:31}", ", ".join(f"{metric} {pooled(found, metric).mean():.3f}" for metric in SHOWN))
+    for title, found in (("emotions alone", alone), ("all, and emotions", together)):
+        print(f"  {title:17}", ", ".join(f"{metric} {pooled(found, metric).mean():.3f}" for metric in SHOWN))
 
 
 def print_reranker(folder: Path, dataset: PairDataset, spec: MatchSpec, vectors: EncodedDataset, seed: int) -> None:

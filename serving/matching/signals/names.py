@@ -14,5 +14,5 @@ TIERS: dict[Tier, tuple[str, ...]] = {
 SIGNALS = tuple(name for names in TIERS.values() for name in names)
 """All that a version may match by, in the order in which they are told."""
 
-PAYING_SIGNALS = tuple(name for name in SIGNALS if name != EMOTION)
-"""Those that a version matches by unless others are named: what emotions add was measured, and is nothing."""
+PAYING_SIGNALS = tuple(name for name in SIGNALS if name not in {"album", EMOTION})
+"""Those that a version matches by unless others are named: the others were measured, and added nothing."""
