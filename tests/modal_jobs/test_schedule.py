@@ -11,7 +11,7 @@ from lifecycle.workspace import Workspace
 from registry.artifacts import digest_of
 from registry.settings import RegistrySettings
 from tests.lifecycle.test_quarter import LENIENT, STRICT, make_due
-from tests.modal_jobs.conftest import Deploy, require_no_secret
+from tests.modal_jobs.conftest import Deploy, deploy_app, require_no_secret
 from tests.support.command_line import environment
 from tests.support.minimodal import ControlPlane
 from tests.support.small_models import small_embedder
@@ -32,18 +32,6 @@ def call(plane: ControlPlane) -> tuple[str, str]:
     return document["outcome"], document["why"]
 
 
-def test_what_is_not_due_and_what_costs_too_much_begin_nothing(deploy: Deploy, trained: Workspace) -> None:
-    plane, _ = deploy(trained.settings, AUTOSORT_BUDGET="0.0001")
-    assert call(plane)[0] == "not_due"
-    make_due(trained)
-    assert call(plane)[0] == "over_budget"
-    events = plane.control()["events"]
-    assert {each["fn"] for each in events if each["ev"] == "container_start"} == {"quarter"}
-    definition = plane.control()["functions"]
-    (cron,) = (each["schedule"]["cron"] for each in definition.values() if each.get("schedule"))
-    assert cron == {"cron_string": "0 6 2 1,4,7,10 *", "timezone": "UTC"}
-
-
 def test_a_database_that_is_away_is_told_without_its_password(deploy: Deploy, settings: RegistrySettings) -> None:
     address = "postgresql://app:not-to-be-told@127.0.0.1:9/autosort"
     plane, _ = deploy(settings, DATABASE_URL=address)
@@ -54,10 +42,11 @@ def test_a_database_that_is_away_is_told_without_its_password(deploy: Deploy, se
     require_no_secret(plane, address, "not-to-be-told")
 
 
-def test_a_quarter_that_is_due_is_trained_embedded_compared_and_judged_in_containers(
+def test_a_quarter_in_all_its_outcomes(
     deploy: Deploy, workspace: Workspace, small_library: Path, tmp_path: Path
 ) -> None:
-    plane, autosort = deploy(workspace.settings)
+    plane, autosort = deploy(workspace.settings, AUTOSORT_BUDGET="0.0001", AUTOSORT_MODAL_EMBEDDERS="1")
+    autosort.environment["AUTOSORT_MODAL_EMBEDDERS"] = "1"
     (volume,) = plane.control()["volumes"].values()
     policy = LENIENT.model_dump(exclude_defaults=True)
     lines = (f"{name} = {json.dumps(value)}\n" for name, value in policy.items())
@@ -67,9 +56,15 @@ def test_a_quarter_that_is_due_is_trained_embedded_compared_and_judged_in_contai
     with workspace.database.transaction() as connection:
         add_songs(connection, 600, {"pop": 1.0})
     autosort.run("sync")
-    make_due(workspace)
     by_then = plane.started("Embedder")
 
+    assert call(plane)[0] == "not_due"
+    make_due(workspace)
+    assert call(plane)[0] == "over_budget"
+    assert (plane.started("train"), plane.started("Embedder")) == (0, by_then), "nothing was begun"
+
+    plane.wait_until_gone("quarter")  # one that is warm has the secrets that it was started with
+    deploy_app(plane, workspace.settings, AUTOSORT_MODAL_EMBEDDERS="1")
     outcome, why = call(plane)
     assert outcome == "waits_for_promotion", why
     base, tuned = autosort.run("status").document["versions"]
@@ -84,7 +79,9 @@ def test_a_quarter_that_is_due_is_trained_embedded_compared_and_judged_in_contai
     make_due(workspace, STRICT)
     outcome, why = call(plane)
     assert outcome == "worse", why
-    assert workspace.settings.database_url is not None
-    require_no_secret(plane, workspace.settings.database_url.get_secret_value())
     assert autosort.run("status").document["live"] == "v1"
     assert plane.started("train") == 1
+    (cron,) = (each["schedule"]["cron"] for each in plane.control()["functions"].values() if each.get("schedule"))
+    assert cron == {"cron_string": "0 6 2 1,4,7,10 *", "timezone": "UTC"}
+    assert workspace.settings.database_url is not None
+    require_no_secret(plane, workspace.settings.database_url.get_secret_value())

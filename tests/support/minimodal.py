@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,6 +53,18 @@ class ControlPlane:
         """How many containers of a function have been started."""
         events = self.control()["events"]
         return sum(each["ev"] == "container_start" and each["fn"].startswith(function) for each in events)
+
+    def wait_until_gone(self, function: str) -> None:
+        """Wait until no container of a function is left: it goes a little after it has nothing to do."""
+        deadline = time.monotonic() + 60
+        while self._there(function):
+            assert time.monotonic() < deadline, f"{function} has a container still"
+            time.sleep(0.1)
+
+    def _there(self, function: str) -> set[str]:
+        events = self.control()["events"]
+        begun = {each["task"] for each in events if each["ev"] == "container_start" and each["fn"] == function}
+        return begun - {each["task"] for each in events if each["ev"] == "container_exit"}
 
     @property
     def web(self) -> str:
