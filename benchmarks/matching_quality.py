@@ -188,7 +188,7 @@ def ablation(seeds: Sequence[Seed]) -> None:
     scaled = [scaled_signals(each.songs.asked, each.songs.index, each.fusion.matching) for each in seeds]
     names = [name for name in scaled[0] if not np.isnan(scaled[0][name]).all()]
     for title, signals in (("everything", ()), *((name, (name,)) for name in names), *TIERS.items()):
-        if not signals and title != "everything":
+        if title != "everything" and not set(signals) & set(names):
             continue
         alone, without = [], []
         for seed, known in zip(seeds, scaled, strict=True):
