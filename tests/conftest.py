@@ -26,7 +26,7 @@ from registry.artifacts import ArtifactStore
 from registry.database import Database, migrate_database, open_database
 from registry.embedded import start_embedded_postgres
 from registry.settings import RegistrySettings
-from training.configuration import profile
+from tests.support.trainings import SHORT
 
 hypothesis.settings.register_profile("tests", deadline=None)  # machines are shared, and nothing here is about time
 hypothesis.settings.load_profile("tests")
@@ -35,6 +35,12 @@ _numbers = itertools.count(1)
 
 SHARED_FOLDER = "AUTOSORT_TESTS_SHARED_FOLDER"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put modules that need the trained library last: one process makes it while another has something else to do."""
+    needing = {item.path for item in items if "trained_template" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path in needing)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -193,7 +199,7 @@ def _train_into(settings: RegistrySettings, library: Path) -> None:
         import_file(workspace, library)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AUTOSORT_TRACKING", "auto")
-            trained = retrain(workspace, profile("bundled", epochs=1), Silent())
+            trained = retrain(workspace, SHORT, Silent())
         replay_recent(workspace, trained.version.version, 200, Silent())
 
 

@@ -18,7 +18,7 @@ Matrix = npt.NDArray[np.float32]
 
 TEXTS = ["a slow song about a harbour at night", "a loud song for the last hill", "no words, only strings"]
 CLIENTS = 8
-MOVES = 3
+MOVES = 2
 
 
 @dataclass

@@ -84,7 +84,7 @@ def test_the_budget_stands_in_the_way_until_somebody_says_why(trained_autosort: 
         refused = line.run(*command, code=1).document
         assert refused["error"] == "OverBudget", command
         assert "--over-budget" in refused["remedy"]
-        assert line.run(*command, "--over-budget", code=1).document["error"] == "BadInput"
+    assert line.run("sync", "--over-budget", code=1).document["error"] == "BadInput"
     assert line.run("status").document["versions"][1]["coverage"]["missing"] == 3
     assert line.run("cost").document["month"]["expenses"] == []
 

@@ -7,6 +7,7 @@ from safetensors.numpy import load_file
 from benchmarks.e5_shape import SHRUNKEN
 from registry.settings import RegistrySettings
 from tests.support.command_line import PROMOTE_V2, CommandLine
+from tests.support.trainings import RETRAIN
 
 INSTRUCTION = "Instruct: Given a playlist, retrieve songs that belong in it\nQuery: "
 
@@ -16,9 +17,7 @@ def test_the_production_profile_trains_registers_and_serves(
 ) -> None:
     autosort.environment["AUTOSORT_BASE_FOLDER"] = str(shrunken_e5)
     autosort.run("import", str(small_library))
-    done = autosort.run(
-        "retrain", "--profile", "e5-large", "--epochs", "1", "--set", "signals=[acoustic,text,nearest,emotion]"
-    ).document
+    done = autosort.run(*RETRAIN, "--profile", "e5-large", "--set", "signals=[acoustic,text,nearest,emotion]").document
     assert (done["version"], done["stage"]) == ("v2", "ready")
     base, tuned = autosort.run("status").document["versions"]
     assert base["base_model"] == tuned["base_model"] == "intfloat/multilingual-e5-large-instruct"

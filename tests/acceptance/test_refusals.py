@@ -1,5 +1,6 @@
 """What must not be done is refused with a message that names the fact and the remedy, and nothing is changed."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -151,12 +152,14 @@ def test_retiring_what_is_needed(trained_autosort: CommandLine, version: str) ->
 def test_a_database_that_is_down(trained_autosort: CommandLine) -> None:
     trained_autosort.environment["DATABASE_URL"] = "postgresql://someone:hunter2@127.0.0.1:1/music"
 
-    for command in (("status",), ("promote", "v2"), ("serve",)):
-        ended = trained_autosort.run(*command, code=1)
-        assert ended.document["error"] == "DatabaseUnavailable"
-        assert "127.0.0.1:1/music" in ended.document["message"]
-        assert "nothing is lost" in ended.document["remedy"]
-        assert "hunter2" not in ended.stdout + ended.stderr
+    begun = [trained_autosort.start(*command) for command in (("status",), ("promote", "v2"), ("serve",))]
+    for process in begun:
+        stdout, stderr = process.communicate(timeout=60)
+        document = json.loads(stdout)
+        assert (process.returncode, document["error"]) == (1, "DatabaseUnavailable")
+        assert "127.0.0.1:1/music" in document["message"]
+        assert "nothing is lost" in document["remedy"]
+        assert "hunter2" not in stdout + stderr
 
 
 def test_a_schema_that_was_not_migrated(autosort: CommandLine, settings: RegistrySettings) -> None:

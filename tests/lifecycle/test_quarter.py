@@ -11,10 +11,8 @@ from lifecycle.quarter import Outcome, Quarter, run_quarter
 from lifecycle.workspace import Workspace
 from registry import parallel_runs, pointer, spending, versions
 from tests.support.receiver import Receiver
+from tests.support.trainings import SHORT
 from training.configuration import profile
-
-TRAINED = profile("bundled", epochs=1)
-"""That of the trained workspace: on its catalogue it made v2, and is found again."""
 
 LENIENT = GatePolicy(
     better_overall=False, overall_margin=1, unseen_playlist_margin=1, general_similarity_margin=1, latency_margin=100
@@ -42,7 +40,7 @@ def make_due(workspace: Workspace, policy: GatePolicy = LENIENT) -> None:
 
 
 def run(workspace: Workspace) -> Quarter:
-    return run_quarter(workspace, TRAINED, Silent())
+    return run_quarter(workspace, SHORT, Silent())  # which made v2, and is found again
 
 
 def live(workspace: Workspace) -> str | None:

@@ -8,11 +8,11 @@ from lifecycle.retrain import retrain
 from lifecycle.workspace import Workspace
 from registry import versions
 from registry.errors import AlreadyRunning, Refused
-from training.configuration import profile
+from tests.support.trainings import SHORT
 
 
 def test_the_same_training_is_found_and_not_done_again(trained: Workspace) -> None:
-    again = retrain(trained, profile("bundled", epochs=1), Silent())
+    again = retrain(trained, SHORT, Silent())
     assert (again.version.version, again.found) == ("v2", True)
     with trained.database.transaction() as connection:
         assert [each.version for each in versions.list_all(connection)] == ["v1", "v2"]
@@ -21,13 +21,13 @@ def test_the_same_training_is_found_and_not_done_again(trained: Workspace) -> No
 def test_a_training_whose_version_was_given_up_is_refused(trained: Workspace) -> None:
     retire(trained, "v2")
     with pytest.raises(Refused, match="--seed"):
-        retrain(trained, profile("bundled", epochs=1), Silent())
+        retrain(trained, SHORT, Silent())
 
 
 def test_a_second_retraining_at_once_is_told(trained: Workspace) -> None:
     trained.runs.mkdir(parents=True, exist_ok=True)
     with FileLock(trained.runs / "retrain.lock"), pytest.raises(AlreadyRunning):
-        retrain(trained, profile("bundled", epochs=1), Silent())
+        retrain(trained, SHORT, Silent())
 
 
 def test_the_version_keeps_what_it_was_made_from(trained: Workspace) -> None:
@@ -37,7 +37,7 @@ def test_the_version_keeps_what_it_was_made_from(trained: Workspace) -> None:
     training = version.spec.training
     assert training is not None
     assert training.parent == "v1"
-    assert training.configuration == profile("bundled", epochs=1).model_dump(mode="json")
+    assert training.configuration == SHORT.model_dump(mode="json")
     assert (trained.datasets / training.dataset / "manifest.json").is_file()
     assert training.metrics["development_n"] > 0
     assert version.spec.embedder.artifact != base.spec.embedder.artifact
@@ -53,5 +53,5 @@ def test_the_base_model_can_be_retired_and_trained_from_again(trained: Workspace
         artifact = versions.get(connection, "v1").spec.embedder.artifact
     retire(trained, "v1")
     assert trained.artifacts.verified(artifact)
-    again = retrain(trained, profile("bundled", epochs=1), Silent())
+    again = retrain(trained, SHORT, Silent())
     assert (again.version.version, again.live) == ("v2", "v2")

@@ -23,11 +23,12 @@ from tests.modal_jobs.conftest import command_line, deploy_app
 from tests.support.command_line import CommandLine
 from tests.support.minimodal import ControlPlane, needs_minimodal, running_minimodal
 from tests.support.small_models import small_embedder
+from tests.support.trainings import RETRAIN as SHORT_RETRAIN
 
 pytestmark = needs_minimodal
 
 SONGS = 3_000
-RETRAIN = ("retrain", "--profile", "e5-large", "--epochs", "1", "--no-reembed")
+RETRAIN = (*SHORT_RETRAIN, "--profile", "e5-large", "--no-reembed")
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -20,7 +20,7 @@ from serving.inference.encoder import Encoder
 from serving.inference.lazily import Lazily
 from serving.inference.reranker import PairReader
 from serving.matching.matcher import Answering
-from serving.matching.signals.names import TIERS
+from serving.matching.signals.names import PAYING_SIGNALS, TIERS
 from serving.settings import ALL_TIERS, Tier
 from serving.versions.slot import VersionSlot
 from tests.support.random_vectors import add_songs, make_ready
@@ -115,7 +115,7 @@ def test_tiers_that_are_switched_off_are_not_matched_by_nor_reranked_by(trained:
         slot = VersionSlot(trained.database, loads, poll_seconds=60, reranker_of=lambda _: reranker, tiers=tiers)
         slot.follow()
         found.append((set(held(slot).index.signals), held(slot).reranker))
-    metadata, vectors, sound = (set(TIERS[tier]) for tier in ("metadata", "vectors", "audio"))
+    metadata, vectors, sound = ({*TIERS[tier]} & {*PAYING_SIGNALS} for tier in ("metadata", "vectors", "audio"))
     assert found == [(metadata | sound, None), (vectors, reranker), (metadata | vectors | sound, reranker)]
 
 
