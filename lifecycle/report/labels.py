@@ -39,6 +39,8 @@ SIGNALS = {
     "emotion": "emotions",
 }
 
+TIERS = ("vectors", "metadata", "audio", "deep")
+
 BASELINES = {
     "popularity": "popularity",
     "tfidf_nearest": "TF-IDF, nearest songs",

@@ -33,6 +33,7 @@ def _parts(document: Document) -> dict[str, Any]:
         "tiles": verdict.tiles_of(document),
         **_comparisons(document, policy),
         "matched_by": signals.signal_table(document),
+        "types": signals.type_rows(document),
         "none_fits": signals.none_fits_chart(document),
         "golden": sorted(document["golden"], key=_broken_first),
         "silent": facts.silent_titles(document),

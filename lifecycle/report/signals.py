@@ -1,11 +1,11 @@
 """What a version matches by, and what each of it is worth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.report.charts import Chart, Series
-from lifecycle.report.labels import SIGNALS, regime_title
+from lifecycle.report.labels import REGIMES, SIGNALS, TIERS, regime_title
 
 Document = Mapping[str, Any]
 Metrics = Mapping[str, float]
@@ -43,21 +43,31 @@ class SignalTable:
 def signal_table(document: Document) -> SignalTable | None:
     """Of the first regime in which signals were measured; None if there is none."""
     regimes = (document["evaluation"] or {}).get("regimes", {})
-    name = next((each for each, figures in regimes.items() if figures.get("signals")), None)
+    name = next((each for each in _in_order(regimes, REGIMES) if regimes[each].get("signals")), None)
     if name is None:
         return None
     figures = regimes[name]
     learned = document["specification"]["matching"].get("learned") or {}
-    alone, without = figures["signals"], figures.get("without", {})
+    alone, without, tiers = figures["signals"], figures.get("without", {}), figures.get("without_tiers", {})
 
     def row(kind: str, title: str, rest: Metrics | None) -> SignalRow:
         adds = None if rest is None else figures["mrr"] - rest["mrr"]
         known, by_text = ((learned.get(each) or {}).get(kind) for each in ("known", "by_text"))
         return SignalRow(title, known, by_text, alone.get(kind), rest, adds)
 
-    signals = (row(each, SIGNALS.get(each, each), without.get(each)) for each in alone)
-    tiers = (row(each, each, rest) for each, rest in figures.get("without_tiers", {}).items())
-    return SignalTable(regime_title(name), figures["n"], figures, tuple(signals), tuple(tiers))
+    return SignalTable(
+        regime_title(name),
+        figures["n"],
+        figures,
+        tuple(row(each, SIGNALS.get(each, each), without.get(each)) for each in _in_order(alone, SIGNALS)),
+        tuple(row(each, each, tiers[each]) for each in _in_order(tiers, TIERS)),
+    )
+
+
+def type_rows(document: Document) -> list[tuple[str, Mapping[str, Any]]]:
+    """The types of playlists with their figures, those with most queries first."""
+    types = (document["evaluation"] or {}).get("types") or {}
+    return sorted(types.items(), key=lambda each: (-each[1]["n"], each[0]))
 
 
 def none_fits_chart(document: Document) -> Chart | None:
@@ -70,3 +80,9 @@ def none_fits_chart(document: Document) -> Chart | None:
     kept = float(found["kept"])
     title = "Songs without a playlist that are recognised"
     return Chart(title, "share of the right answers that is kept", (line,), kept, "this version")
+
+
+def _in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Names as they are told, since the database keeps them in an order of its own; those that are not known last."""
+    places = {name: place for place, name in enumerate(known)}
+    return sorted(names, key=lambda name: (places.get(name, len(places)), name))

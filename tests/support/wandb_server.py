@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -191,9 +191,10 @@ def _handler(known: WandbServer) -> type[BaseHTTPRequestHandler]:
             return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
 
         def _reply(self, document: dict[str, Any], status: int = 200) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(document).encode())
+            with suppress(BrokenPipeError):  # who asked is gone: that is what some tests are about
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(document).encode())
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""
