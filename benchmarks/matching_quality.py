@@ -141,6 +141,7 @@ def beside_the_baseline(seeds: Sequence[Seed]) -> None:
         heuristic = spec.model_copy(update={"learned": None})
         for name, score in {
             "afternoon baseline": known["combined"],
+            "the base model's embedding alone": embedding_scores(seed.base[Split.UNSEEN_SONG.value]),
             "the embedding alone": embedding_scores(regime),
             "full matching, heuristic weights": scored(regime, heuristic),
             "full matching": scored(regime, spec),

@@ -28,6 +28,8 @@ def encode_where_it_pays(
 ) -> EncodedDataset:
     """Every song and playlist of a dataset; in fp32, wherever that is. While Modal is away it is done here.
 
+    Songs that a container cannot embed have vectors of zeros: they count as answered wrongly.
+
     Args:
         template: that of the version which encodes, if it is not the dataset's.
         published: whether the model is a base model.
